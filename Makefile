@@ -1,0 +1,103 @@
+# Every target builds what it needs; a fresh machine has to have git, make and python3 with venv.
+
+PYTHON ?= python3
+SESSIONS :=
+ARGS :=
+UPGRADE :=
+
+# Modules that decide what happens to a file or a secret: every branch of them is tested, always.
+DECIDERS := \
+	core/session_files/plan.py \
+	core/session_files/contents.py \
+	core/session_files/database_format.py \
+	core/session_files/database_pages.py \
+	$(wildcard core/session_files/verdicts.py) \
+	utils/redact.py
+
+SAMPLE := build/sample-fleet
+SAMPLE_STATE := build/sample-state
+NEEDS_A_PERSON := 3
+
+BIN := .venv/bin
+# The environment is made anew when the pins or the interpreter behind $(PYTHON) change: their checksum is in the stamps' names.
+INTERPRETER := $(shell { $(PYTHON) -c 'import sys; print(sys.base_prefix, sys.version)'; } 2> /dev/null)
+KEY := $(shell { echo "$(subst ",,$(INTERPRETER))"; cat requirements/base.txt requirements/dev.txt; } | cksum | cut -d' ' -f1)
+RUN_READY := .venv/ready-to-run-$(KEY)
+TEST_READY := .venv/ready-to-test-$(KEY)
+PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --use-pep517 --require-hashes
+
+PIN := --no-config --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --custom-compile-command 'make pins' $(UPGRADE) --output-file
+
+empty :=
+comma := ,
+with_commas = $(subst $(empty) $(empty),$(comma),$(strip $(1)))
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test lint proof bench pins clean check-python
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | \
+		while IFS=@ read -r target line; do printf '%-14s %s\n' "$$target" "$$line"; done
+
+run: $(RUN_READY) ## mend and report SESSIONS=folder; without it, a sample fleet with really crashed files
+ifneq ($(strip $(SESSIONS)),)
+	@$(BIN)/python cleanup_sessions.py files $(SESSIONS); cleaned=$$?; \
+	if [ $$cleaned -ne 0 ] && [ $$cleaned -ne $(NEEDS_A_PERSON) ]; then exit $$cleaned; fi; \
+	$(BIN)/python monitor_system.py report $(SESSIONS) && exit $$cleaned
+else
+	@rm -rf $(SAMPLE) $(SAMPLE_STATE) && mkdir -p build
+	@export GAVAT_STATE=$(SAMPLE_STATE); \
+	step() { printf '\n$$ %s\n' "$$*"; $(BIN)/python "$$@" || { code=$$?; [ $$code -eq $(NEEDS_A_PERSON) ] || exit $$code; }; }; \
+	step cleanup_sessions.py demo $(SAMPLE); \
+	step cleanup_sessions.py -n $(SAMPLE); \
+	step cleanup_sessions.py $(SAMPLE); \
+	step monitor_system.py report $(SAMPLE)
+endif
+
+test: lint ## lint, every test, and full branch coverage of the deciders
+	@ls $(DECIDERS) > /dev/null
+	@mkdir -p build/coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=100 --include=$(call with_commas,$(DECIDERS))
+
+lint: $(TEST_READY) ## ruff, mypy strict, and the arrows between the rooms
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+proof: $(TEST_READY) ## the crash tests at full count; writes docs/proof.md
+	GAVAT_TEST_SCALE=full $(BIN)/python -m pytest tests/crash --timeout=0 $(ARGS)
+
+bench: $(TEST_READY) ## every figure beside its peer and its limit
+	$(BIN)/python -m benchmarks $(ARGS)
+
+pins: check-python ## compile requirements/ from pyproject.toml again; UPGRADE=--upgrade takes newer versions
+	@test -x build/pins/bin/uv || { $(PYTHON) -m venv build/pins && build/pins/bin/pip --quiet install uv; }
+	build/pins/bin/uv $(PIN) requirements/base.txt pyproject.toml
+	build/pins/bin/uv $(PIN) requirements/dev.txt pyproject.toml --extra dev --constraint requirements/base.txt
+
+clean: ## remove the environment, the sample fleet and all caches
+	rm -rf .venv build .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+check-python:
+	@{ $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))'; } 2> /dev/null || { \
+		echo "gavatcore needs Python 3.11 or newer, but $(PYTHON) is $$({ $(PYTHON) --version || echo missing; } 2> /dev/null); name another: make PYTHON=python3.13" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+$(RUN_READY): | check-python
+	@echo "building .venv from requirements/base.txt ..." >&2
+	@$(PYTHON) -m venv --clear .venv
+	@$(PIP_INSTALL) -r requirements/base.txt
+	@touch $@
+
+$(TEST_READY): | $(RUN_READY)
+	@echo "adding requirements/dev.txt to .venv ..." >&2
+	@$(PIP_INSTALL) -r requirements/dev.txt
+	@touch $@

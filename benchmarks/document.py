@@ -1,0 +1,75 @@
+"""The tables, for the terminal and for docs/benchmarks.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from benchmarks import older_systems
+from benchmarks.fleets import ROOT
+from benchmarks.model import HEAD, Rate, Row
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+_INTRODUCTION = """\
+# Benchmarks
+
+Written by `make bench` on {date}; do not edit. To measure again: `make bench`. To try one row or a tenth of the
+sizes, which writes nothing here: `make bench ARGS="--quick"`, `make bench ARGS="--only look"`.
+
+A peer is the least that any program would have to do for the same answer: a bare loop in the same interpreter
+(`python3 -I -S`, no package installed). Both are whole processes, from start to end, run in turns; the median of
+{runs} runs counts ({short_runs} for `--help`). Only the ratio is judged: seconds are those of this machine.
+"""
+
+_HOW = """\
+Mending is measured on equal shares of hot journals, cold journals and WALs left by killed Telethon writers, a fresh
+fleet for each run, the state folder on the same file system. The loop beside it copies and opens; the tool also proves
+that nobody has the file, reads it before, checks its integrity and its login after, and keeps a history.
+Looking is measured in memory. Where other work shares the machine, the fastest runs tell more than the median.
+"""
+
+
+def page(
+    rows: Sequence[Row],
+    rates: Mapping[str, Rate],
+    *,
+    machine: Mapping[str, str],
+    runs: tuple[int, int],
+    now: datetime,
+) -> str:
+    """The whole of docs/benchmarks.md."""
+    introduction = _INTRODUCTION.format(date=f"{now:%Y-%m-%d}", runs=runs[0], short_runs=runs[1])
+    return "\n".join(
+        [
+            introduction,
+            "## Beside the figures of the older systems",
+            "",
+            table(older_systems.HEAD, older_systems.stated_figures(rates)),
+            "",
+            "## Beside a bare loop",
+            "",
+            table(HEAD, (row.cells() for row in rows)),
+            "",
+            _HOW,
+            "",
+            "## Machine",
+            "",
+            table(("what", "which"), machine.items()),
+            "",
+        ]
+    )
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table, padded so that it reads in a terminal too."""
+    cells = [head, *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    padded = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in cells]
+    padded.insert(1, ["-" * width for width in widths])
+    return "\n".join(f"| {' | '.join(row)} |" for row in padded)
+
+
+def line(row: Row) -> str:
+    """One row as it is told on the terminal the moment it is measured."""
+    name, ours, peer, measured, limit, verdict, note = row.cells()
+    return f"{verdict:<6}  {name:<56}  {ours:>8} / {peer:>8}  {measured:>8}  {limit:<8}  {note}"

@@ -1,0 +1,24 @@
+"""The rooms of gavatcore; imports run down this list only.
+
+commands                    arguments, exit codes, wiring, one renderer for text and JSON
+monitoring                  collect, judge, show: looks and never changes
+session_files               one Telethon session file on disk: inspect, plan, apply, report
+state                       what is kept between runs: history of runs, the run lock
+findings                    every finding code: what it means, why it matters, what to do
+settings                    flags, environment, gavat.toml, defaults
+errors                      the one error tree
+"""
+
+import os.path
+
+import utils
+
+__version__ = "0.1.0"
+
+if os.path.dirname(os.path.dirname(os.path.abspath(utils.__file__ or ""))) != os.path.dirname(
+    os.path.dirname(os.path.abspath(__file__))
+):
+    raise ImportError(
+        f"the package `utils` is not gavatcore's ({utils.__file__}); put gavatcore's folder first on PYTHONPATH, or "
+        "run its scripts as commands of their own"
+    )

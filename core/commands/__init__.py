@@ -1,0 +1,10 @@
+"""What people type: arguments, exit codes, wiring of real objects, and one renderer for text and JSON.
+
+dispatch    finds the command, builds its arguments, turns errors into one line and an exit code
+cleanup     the commands of cleanup_sessions.py        files, undo, demo
+monitor     the commands of monitor_system.py          report, locks, why, explain
+wiring      settings → the objects a command works with
+documents   data → JSON documents (`docs/schema/`)
+sessions_text  the same data → lines for people
+output      where text and JSON go: colour, quiet, progress
+"""

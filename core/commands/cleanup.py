@@ -1,0 +1,26 @@
+"""The commands of cleanup_sessions.py: what changes something."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.commands.dispatch import Program, run_program
+
+PROGRAM = Program(
+    script="cleanup_sessions.py",
+    purpose=(
+        "Put unused Telethon session files right, so that the bots start again. Files are copied first, changed\n"
+        "only through SQLite, and never touched while a process has them open."
+    ),
+    default="files",
+    commands={
+        "files": "look at the sessions of a folder and mend those that nobody has open",
+        "undo": "give back the bytes and modes that a run found",
+        "demo": "make a sample fleet with really crashed sessions",
+    },
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line (default: that of the process) and return the exit code."""
+    return run_program(PROGRAM, argv)

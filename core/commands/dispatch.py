@@ -1,0 +1,109 @@
+"""From a command line to an exit code: find the command, build its arguments only, run it, tell errors in one line."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, NoReturn, Protocol
+
+from core import __version__
+from core.commands import exit_codes
+from core.commands.output import Output
+from core.errors import ConfigError, GavatError, RunLockHeld
+
+
+class CommandModule(Protocol):
+    """A module of `core.commands` that holds one command."""
+
+    SUMMARY: str
+    EXAMPLES: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the command's arguments."""
+
+    def run(self, arguments: argparse.Namespace, output: Output) -> int:
+        """Do it and return the exit code; raises GavatError."""
+
+
+class Program(NamedTuple):
+    """One script and its commands."""
+
+    script: str
+    purpose: str
+    default: str
+    commands: Mapping[str, str]
+    """Name → one line; the module of that name in `core.commands` holds it."""
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        # A width of our own: argparse would load shutil, and with it every compression module, to ask the terminal.
+        columns = os.environ.get("COLUMNS", "")
+        super().__init__(prog, width=min(120, int(columns)) if columns.isdigit() else 100)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message, hint=f"see {self.prog} --help")
+
+
+def run_program(program: Program, argv: Sequence[str] | None) -> int:
+    """Run one script's command line and return its exit code; nothing is raised but SystemExit of `--help`."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = _take_command(program, words)
+    output = Output.for_arguments(words)
+    try:
+        module: CommandModule = importlib.import_module(f"core.commands.{command}")
+        parser = _parser(program, command, module)
+        arguments = parser.parse_args(words)
+        code = module.run(arguments, output)
+        sys.stdout.flush()
+        return code
+    except GavatError as error:
+        output.error(error)
+        return _code_of(error)
+    except KeyboardInterrupt:
+        output.say_interrupted()
+        return exit_codes.INTERRUPTED
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return exit_codes.DONE
+
+
+def _take_command(program: Program, words: list[str]) -> str:
+    """Remove and return the command word: the first word that is no option, when it names a command."""
+    for index, word in enumerate(words):
+        if not word.startswith("-"):
+            if word in program.commands:
+                return words.pop(index)
+            break
+    return program.default
+
+
+def _parser(program: Program, command: str, module: CommandModule) -> argparse.ArgumentParser:
+    default = command == program.default
+    listed = "\n".join(f"  {name:<9} {line}" for name, line in program.commands.items())
+    commands = f"commands ({program.default} is meant when none is named):\n{listed}\n\n" if default else ""
+    parser = _Parser(
+        prog=f"{program.script} [{command}]" if default else f"{program.script} {command}",
+        description=f"{program.purpose}\n\n{module.SUMMARY}" if default else module.SUMMARY,
+        epilog=f"{commands}examples:\n{module.EXAMPLES}",
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    module.add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout and nothing else")
+    parser.add_argument(
+        "--color", choices=("auto", "always", "never"), default="auto", help="colour; auto: on a terminal only"
+    )
+    parser.add_argument("--version", action="version", version=f"gavatcore {__version__}")
+    return parser
+
+
+def _code_of(error: GavatError) -> int:
+    if isinstance(error, RunLockHeld):
+        return exit_codes.ANOTHER_RUN
+    return exit_codes.USAGE if isinstance(error, ConfigError) else exit_codes.FAILED

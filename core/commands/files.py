@@ -1,0 +1,46 @@
+"""`cleanup_sessions.py files`: its arguments; the work is in `files_work`."""
+
+from __future__ import annotations
+
+import argparse
+
+from core.commands.output import Output
+from core.errors import ConfigError
+
+SUMMARY = "Look at the sessions of each folder and mend those that nobody has open; -n only shows it."
+EXAMPLES = """\
+  cleanup_sessions.py -n                 what would be done in sessions/, changing nothing
+  cleanup_sessions.py                    do it
+  cleanup_sessions.py --deep -n bots/    look inside every free session as well
+  cleanup_sessions.py -q --recursive /srv/bots     for cron: silent when all is well
+  cleanup_sessions.py --json | jq .summary
+
+exit codes: 0 done, nothing to do, or left alone for a good reason · 1 failed · 2 usage or configuration ·
+3 something needed mending and was not · 4 -n --exit-code found work · 11 another run is at work · 130 interrupted"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("folders", nargs="*", metavar="DIR", help="folder of *.session files (default: sessions/)")
+    parser.add_argument("-n", "--dry-run", action="store_true", help="show what would be done; writes nothing")
+    parser.add_argument("--deep", action="store_true", help="look inside every session that nobody has open")
+    parser.add_argument("--recursive", action="store_true", help="sub-folders too")
+    parser.add_argument("--exit-code", action="store_true", help="with -n: exit 4 when there is something to mend")
+    parser.add_argument(
+        "--min-age",
+        metavar="S",
+        help="how old an empty, garbage or damaged file must be to be called that (90s, 5m; at least 60 s); "
+        "never delays a recovery",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="say nothing when all is well")
+    parser.add_argument("-v", "--verbose", action="store_true", help="list every session")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Look at the folders, mend unless it is a dry run, and report."""
+    if arguments.exit_code and not arguments.dry_run:
+        raise ConfigError("--exit-code goes with -n", hint="without -n the exit code tells already; see --help")
+    from core.commands.files_work import FilesWork
+
+    work = FilesWork(arguments, output)
+    return work.look() if arguments.dry_run else work.mend()

@@ -1,0 +1,199 @@
+"""The work of `cleanup_sessions.py files`: inspect → plan → apply → report."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from core.commands import exit_codes
+from core.commands.output import Output
+from core.commands.sessions_text import folder_lines, plural
+from core.commands.wiring import interruption, session_folders, wire
+from core.errors import ConfigError, GavatError
+from core.session_files.inspect import Depth, inspect_again, inspect_folder
+from core.session_files.model import EntryResult, FolderPlan, Outcome, PlanEntry
+from core.session_files.plan import plan_file, plan_folder
+from core.session_files.probe import leases_without_signal
+from core.session_files.verdicts import FolderReport, still_needs
+from core.settings import parse_duration
+from utils.clock import utc_now
+from utils.redact import printable
+
+if TYPE_CHECKING:
+    from core.session_files.apply import Applier
+
+_UNFINISHED = "unfinished"
+
+
+class FilesWork:
+    """One call of the command."""
+
+    def __init__(self, arguments: argparse.Namespace, output: Output) -> None:
+        wiring = wire({"min_age": _parsed_age(arguments.min_age)})
+        self._wiring = wiring
+        self._arguments = arguments
+        self._output = output
+        self._depth = Depth.INSIDE if arguments.deep else Depth.OUTSIDE
+        self._began = time.monotonic()
+        self._now = utc_now()
+        self._folders, self._problems = session_folders(wiring, arguments.folders, recursive=arguments.recursive)
+
+    def look(self) -> int:
+        """The dry run: inspect, plan, report; returns the exit code."""
+        with leases_without_signal():
+            reports = [FolderReport(plan, {}) for plan in self._plans()]
+        found = any(report.plan.tighten_folder or any(e.actions for e in report.plan.entries) for report in reports)
+        code = exit_codes.FOUND_WORK if found and self._arguments.exit_code else exit_codes.DONE
+        code = exit_codes.USAGE if self._problems else code
+        self._tell(reports, None, code)
+        return code
+
+    def mend(self) -> int:
+        """The real run, recorded in the history; returns the exit code."""
+        from core.session_files.apply import Applier
+        from core.state import RunHistory, new_run_id, run_lock
+
+        state = self._wiring.state
+        state.make()
+        with (
+            leases_without_signal(),
+            run_lock(state),
+            RunHistory.open(state) as history,
+            interruption() as interrupted,
+        ):
+            run_id = new_run_id(self._now)
+            history.begin(run_id, "files", self._now)
+            applier = Applier(state, history, run_id, self._wiring.files.copies_kept)
+            plans = self._plans()
+            reports = [self._apply(applier, plan, interrupted) for plan in plans if not interrupted]
+            code = exit_codes.INTERRUPTED if interrupted else self._exit_code(reports)
+            history.end(run_id, _UNFINISHED if interrupted else f"exit {code}", utc_now())
+        self._tell(reports, run_id, code)
+        if interrupted:
+            raise KeyboardInterrupt
+        return code
+
+    def _plans(self) -> list[FolderPlan]:
+        plans = []
+        for folder in self._folders:
+            shown = printable(folder)
+            try:
+                seen = inspect_folder(
+                    folder,
+                    depth=self._depth,
+                    on_file=self._progress_of(shown) if self._output.shows_progress else None,
+                )
+            except OSError as error:
+                hint = "run as the user who owns it, or as root"
+                self._problems.append(ConfigError(f"cannot be read ({error.strerror})", path=folder, hint=hint))
+                continue
+            plans.append(plan_folder(seen.folder, seen.files, now=self._now, min_age=self._wiring.files.min_age))
+        return plans
+
+    def _progress_of(self, folder: str) -> Callable[[int], None]:
+        return lambda count: self._output.progress(f"{folder}: looked at {count}")
+
+    def _apply(self, applier: Applier, plan: FolderPlan, interrupted: list[int]) -> FolderReport:
+        results = {}
+        for result in self._results(applier, plan, interrupted):
+            results[result.entry.seen.family.path] = result
+            self._output.progress(f"{printable(plan.folder.path)}: mended {len(results)}")
+        unfinished = [result for result in results.values() if result.outcome is not Outcome.DONE]
+        if unfinished and not interrupted:
+            plan = self._settle_unfinished(applier, plan, unfinished, results)
+        tightened = False
+        if plan.tighten_folder and not interrupted:
+            try:
+                applier.tighten_folder(plan)
+                tightened = True
+            except GavatError as error:
+                self._problems.append(ConfigError(str(error), path=plan.folder.path, hint=error.hint))
+        return FolderReport(plan, results, tightened)
+
+    def _results(self, applier: Applier, plan: FolderPlan, interrupted: list[int]) -> list[EntryResult]:
+        return list(applier.apply(plan, stop=lambda: bool(interrupted)))
+
+    def _settle_unfinished(
+        self, applier: Applier, plan: FolderPlan, unfinished: Sequence[EntryResult], results: dict[str, EntryResult]
+    ) -> FolderPlan:
+        """Look again at what was not done: a bot may have healed or taken it, or crashed anew, in the same moment.
+
+        `results` loses what is no longer true and gains what a second try did; the returned plan shows the files as
+        they are now.
+        """
+        now = {result.entry.seen.family.path: self._plan_again(plan, result) for result in unfinished}
+        for path, entry in now.items():
+            if not entry.actions:
+                del results[path]
+        left = {one.entry.seen.family.path for one in unfinished if one.outcome is Outcome.LEFT_ALONE}
+        again = replace(plan, entries=tuple(entry for path, entry in now.items() if path in left))
+        for result in applier.apply(again):
+            results[result.entry.seen.family.path] = result
+        return replace(plan, entries=tuple(now.get(entry.seen.family.path, entry) for entry in plan.entries))
+
+    def _plan_again(self, plan: FolderPlan, result: EntryResult) -> PlanEntry:
+        seen = inspect_again(result.entry.seen.family.path, file_system=plan.folder.file_system)
+        minimum = self._wiring.files.min_age
+        return plan_file(seen, now=self._now, min_age=minimum, folder_owner=plan.folder.uid)
+
+    def _exit_code(self, reports: Sequence[FolderReport]) -> int:
+        if self._problems:
+            return exit_codes.USAGE
+        needing = any(still_needs(entry, report.result(entry)) for report in reports for entry in report.plan.entries)
+        return exit_codes.NEEDS_ATTENTION if needing else exit_codes.DONE
+
+    def _tell(self, reports: Sequence[FolderReport], run_id: str | None, code: int) -> None:
+        seconds = time.monotonic() - self._began
+        if self._output.json:
+            from core.commands.documents import files_document
+
+            document = files_document(reports, run_id=run_id, exit_code=code, problems=self._problems, seconds=seconds)
+            self._output.document(document)
+            return
+        self._output.lines(self._text(reports, run_id, code, seconds))
+        for problem in self._problems:
+            self._output.error(problem)
+
+    def _text(self, reports: Sequence[FolderReport], run_id: str | None, code: int, seconds: float) -> list[str]:
+        if self._arguments.quiet and code == exit_codes.DONE:
+            return []
+        lines: list[str] = []
+        for report in reports:
+            lines += folder_lines(report, self._output, now=self._now, verbose=self._arguments.verbose)
+            lines.append("")
+        if not reports:
+            return []
+        deep, copies = self._depth is Depth.INSIDE, self._wiring.state.copies
+        return [*lines, _closing_line(reports, run_id, seconds, copies, looked_inside=deep)]
+
+
+def _closing_line(
+    reports: Sequence[FolderReport], run_id: str | None, seconds: float, copies_folder: str, *, looked_inside: bool
+) -> str:
+    total = sum(len(report.plan.entries) for report in reports)
+    planned = sum(bool(entry.actions) for report in reports for entry in report.plan.entries)
+    if not planned and not any(report.plan.tighten_folder for report in reports):
+        hint = "" if looked_inside else " --deep looks inside as well."
+        needing = any(entry.needs_mending for report in reports for entry in report.plan.entries)
+        return (
+            "Nothing that could be mended." if needing else f"Nothing to mend among {plural(total, 'session')}.{hint}"
+        )
+    if run_id is None:
+        return f"Would mend {planned} of {total}. Nothing was changed; run without -n to do it, undo takes it back."
+    results = [result for report in reports for result in report.results.values()]
+    done = sum(result.outcome is Outcome.DONE for result in results)
+    copied = sum(result.copy is not None for result in results)
+    copies = "1 copy" if copied == 1 else f"{copied} copies"
+    kept = f"; {copies} of before in {printable(copies_folder)}" if copied else ""
+    return f"Mended {done} of {total} in {seconds:.2f} s{kept}.\nTake it back: cleanup_sessions.py undo {run_id}"
+
+
+def _parsed_age(text: str | None) -> timedelta | None:
+    try:
+        return None if text is None else parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(f"argument --min-age: {error}") from None

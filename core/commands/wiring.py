@@ -1,0 +1,86 @@
+"""From settings to the objects a command works with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from signal import SIGINT, SIGTERM, getsignal, signal
+from types import FrameType
+from typing import Any, NamedTuple
+
+from core.errors import ConfigError
+from core.session_files.settings import FilesSettings
+from core.settings import load_settings
+from core.state import StateFolder
+from core.state.settings import ROOT, StateSettings
+from utils.redact import printable
+
+_ROOMS = (StateSettings, FilesSettings)
+
+
+class Wiring(NamedTuple):
+    """What settings say."""
+
+    files: FilesSettings
+    state: StateFolder
+
+
+def wire(flags: Mapping[str, Any] | None = None) -> Wiring:
+    """Settings from flags, environment, gavat.toml and defaults; raises ConfigError."""
+    config = os.path.join(ROOT, "gavat.toml")
+    settings = load_settings(_ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
+    return Wiring(settings[FilesSettings], StateFolder(os.path.abspath(settings[StateSettings].path)))
+
+
+def session_folders(wiring: Wiring, named: Sequence[str], *, recursive: bool) -> tuple[list[str], list[ConfigError]]:
+    """The folders to look at and, for each named one that is none, why; a folder is listed once."""
+    folders: list[str] = []
+    problems: list[ConfigError] = []
+    for name in named or wiring.files.sessions:
+        path = name.rstrip("/") or "/"
+        if os.path.isdir(path):
+            folders += _below(path, wiring) if recursive else [path]
+        elif os.path.exists(path):
+            hint = f"name its folder, or look at it alone: monitor_system.py why {printable(path)}"
+            problems.append(ConfigError("is a file, not a folder of sessions", path=path, hint=hint))
+        else:
+            default = "name the folder of your *.session files, or set GAVAT_SESSIONS"
+            problems.append(ConfigError("there is no such folder", path=path, hint=None if named else default))
+    return list({os.path.realpath(folder): folder for folder in reversed(folders)}.values())[::-1], problems
+
+
+@contextmanager
+def interruption() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of dying, so that the batch at work is finished; the second one ends."""
+    received: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    before = {number: getsignal(number) for number in (SIGINT, SIGTERM)}
+    for number in before:
+        signal(number, note)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal(number, handler)
+
+
+def _below(top: str, wiring: Wiring) -> list[str]:
+    from core.session_files.listing import SET_ASIDE_FOLDER, SUFFIX
+
+    state = os.path.realpath(wiring.state.path)
+    found = []
+    for folder, subfolders, names in os.walk(top):
+        subfolders[:] = sorted(
+            name
+            for name in subfolders
+            if name != SET_ASIDE_FOLDER and os.path.realpath(os.path.join(folder, name)) != state
+        )
+        if folder == top or any(SUFFIX in name for name in names):
+            found.append(folder)
+    return found

@@ -1,0 +1,204 @@
+"""Carrying out a plan: look again, copy the family, act through SQLite, verify, record.
+
+Work goes in batches: all copies of a batch are on disk, and noted in the history, before the first of its sessions is
+touched. Whatever goes wrong with one session leaves it as it is and the next one is done.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+from typing import NamedTuple
+
+from core.errors import GavatError, PlanOutdated, SessionFileBusy, SessionFileDamaged
+from core.session_files.copies import (
+    CopyStore,
+    FamilyCopy,
+    copy_members,
+    is_unchanged,
+    shelf_name,
+)
+from core.session_files.holders import own_open_files
+from core.session_files.model import (
+    COPIES_KEPT,
+    Contents,
+    EntryResult,
+    FolderPlan,
+    HeaderKind,
+    Outcome,
+    PlanEntry,
+    RepairAction,
+    Usage,
+    Verdict,
+)
+from core.session_files.permissions import PRIVATE_FILE, PRIVATE_FOLDER, set_mode
+from core.session_files.probe import Prober
+from core.session_files.recovery import recover
+from core.session_files.set_aside import set_aside
+from core.state import Change, ChangeStatus, RunHistory, StateFolder
+
+BATCH = 256
+_WORKERS = 4
+_ONLY_MODE = (RepairAction.TIGHTEN_PERMISSIONS,)
+
+
+class _Prepared(NamedTuple):
+    """An entry that was looked at again and copied, or the result that ends it before."""
+
+    entry: PlanEntry
+    copy: FamilyCopy | None = None
+    ended: EntryResult | None = None
+
+
+class _Acted(NamedTuple):
+    result: EntryResult
+    set_aside: str | None = None
+
+
+class Applier:
+    """Carries out plans of one run."""
+
+    def __init__(self, state: StateFolder, history: RunHistory, run_id: str, copies_kept: int = COPIES_KEPT) -> None:
+        self._copies = CopyStore(state.copies, keep=copies_kept)
+        self._scratch = os.path.join(state.copies, ".scratch-" + run_id)
+        self._history = history
+        self._run_id = run_id
+        self._number = 0
+
+    def apply(self, plan: FolderPlan, *, stop: Callable[[], bool] = lambda: False) -> Iterator[EntryResult]:
+        """Do what the plan says and yield a result for each entry that has actions, in batches.
+
+        `stop()` is asked before each batch; when true, the rest is left alone. Raises StateError when the history
+        cannot be written: then nothing more may be changed.
+        """
+        todo = iter([entry for entry in plan.entries if entry.actions])
+        prober = Prober(file_system=plan.folder.file_system, held_here=own_open_files())
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            while batch := list(islice(todo, BATCH)):
+                if stop():
+                    return
+                yield from self._apply_batch(batch, prober, pool)
+
+    def tighten_folder(self, plan: FolderPlan) -> None:
+        """Make the folder of a plan private; raises SessionFileError."""
+        mode = set_mode(plan.folder.path, None, PRIVATE_FOLDER)
+        codes = ",".join(note.code for note in plan.notes)
+        change = self._change(plan.folder.path, codes, "set 0700", mode_before=mode)
+        self._history.record([change._replace(status=ChangeStatus.DONE)])
+
+    def _apply_batch(
+        self, batch: Sequence[PlanEntry], prober: Prober, pool: ThreadPoolExecutor
+    ) -> Iterator[EntryResult]:
+        prepared = list(pool.map(lambda entry: self._prepare(entry, prober), batch))
+        try:
+            self._copies.settle()
+        except GavatError as error:
+            yield from (one.ended or _failed(one.entry, error) for one in prepared)
+            return
+        yield from (one.ended for one in prepared if one.ended is not None)
+        going = [one for one in prepared if one.ended is None]
+        changes = [self._started(one) for one in going]
+        self._history.record(changes)
+        acted = list(pool.map(self._act, going))
+        self._history.record(_finished(change, one) for change, one in zip(changes, acted, strict=True))
+        for one in acted:
+            if one.result.copy is not None:
+                self._copies.rotate(one.result.copy)
+            yield one.result
+
+    def _prepare(self, entry: PlanEntry, prober: Prober) -> _Prepared:
+        try:
+            if prober.ask(entry.seen.family, read=0).occupancy.usage is not Usage.FREE:
+                raise SessionFileBusy("in use since it was looked at", path=entry.seen.family.path)
+            if entry.actions == _ONLY_MODE:
+                return _Prepared(entry)
+            if entry.verdict is Verdict.DAMAGED and entry.seen.header.kind is not HeaderKind.EMPTY:
+                self._rehearse(entry)
+            return _Prepared(entry, self._copies.write(entry.seen.family, self._run_id))
+        except GavatError as error:
+            return _Prepared(entry, ended=_failed(entry, error))
+
+    def _rehearse(self, entry: PlanEntry) -> None:
+        """Try the recovery of a damaged family on a scratch copy; raises what the recovery raises."""
+        family = entry.seen.family
+        scratch = os.path.join(self._scratch, shelf_name(family))
+        try:
+            os.makedirs(scratch, mode=0o700)
+            copy_members(family, scratch)
+            recover(os.path.join(scratch, os.path.basename(family.target)), entry.seen.contents)
+        except OSError as error:
+            raise SessionFileDamaged(f"recovery could not be tried ({error.strerror})", path=family.path) from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+            with suppress(OSError):  # others may be trying theirs beside
+                os.rmdir(self._scratch)
+
+    def _started(self, one: _Prepared) -> Change:
+        entry = one.entry
+        main = entry.seen.family.main
+        return self._change(
+            entry.seen.family.path,
+            ",".join(note.code for note in entry.notes),
+            ", ".join(action.value for action in entry.actions),
+            copy=one.copy,
+            mode_before=main.mode if main else None,
+        )
+
+    def _change(
+        self, path: str, codes: str, actions: str, *, copy: FamilyCopy | None = None, mode_before: int | None = None
+    ) -> Change:
+        self._number += 1
+        return Change(
+            run_id=self._run_id,
+            number=self._number,
+            path=os.path.abspath(path),
+            codes=codes,
+            actions=actions,
+            copy=copy.folder if copy else None,
+            mode_before=mode_before,
+            digest=copy.digest if copy else None,
+            set_aside=None,
+            status=ChangeStatus.STARTED,
+            detail="",
+        )
+
+    def _act(self, one: _Prepared) -> _Acted:
+        entry, family = one.entry, one.entry.seen.family
+        copy = one.copy.folder if one.copy else None
+        aside: str | None = None
+        after: Contents | None = None
+        try:
+            if not is_unchanged(family):
+                raise PlanOutdated("it changed after it was copied", path=family.path)
+            if RepairAction.SET_ASIDE in entry.actions:
+                aside = set_aside(family, self._run_id)
+            elif entry.actions != _ONLY_MODE:
+                after = recover(family.target, entry.seen.contents)
+            if RepairAction.TIGHTEN_PERMISSIONS in entry.actions:
+                set_mode(family.target, family.main, PRIVATE_FILE)
+        except GavatError as error:
+            return _Acted(replace(_failed(entry, error), copy=copy), aside)
+        if copy is not None:
+            self._copies.mark_verified(copy)
+        return _Acted(EntryResult(entry, Outcome.DONE, after=after, copy=copy), aside)
+
+
+def _finished(change: Change, acted: _Acted) -> Change:
+    done = acted.result.outcome is Outcome.DONE
+    return change._replace(
+        status=ChangeStatus.DONE if done else ChangeStatus.FAILED,
+        set_aside=acted.set_aside,
+        detail=acted.result.detail,
+    )
+
+
+def _failed(entry: PlanEntry, error: GavatError) -> EntryResult:
+    if isinstance(error, SessionFileBusy | PlanOutdated):
+        return EntryResult(entry, Outcome.LEFT_ALONE, str(error), "GV142", error.hint)
+    code = "GV120" if isinstance(error, SessionFileDamaged) else "GV150"
+    return EntryResult(entry, Outcome.FAILED, str(error), code, error.hint)

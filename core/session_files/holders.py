@@ -1,0 +1,128 @@
+"""Naming the processes that have files open: one scan of `/proc/*/fd` for a whole folder.
+
+The scan compares device and inode, so hard links, renames and bind mounts do not hide a holder. It names; only where
+the kernel's write lease could not be asked does a *complete* scan stand as proof (research: session_files §4).
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+from collections.abc import Collection
+from typing import NamedTuple
+
+from core.session_files.model import Holder
+from utils.redact import masked_command, printable
+
+Identity = tuple[int, int]
+"""Device and inode."""
+
+_INITIAL_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO, linux/proc_ns.h
+_UNIT = re.compile(r"([^/]+\.service)")
+_CONTAINER = re.compile(r"(?:docker|libpod|cri-containerd|lxc|crio)[-/.]([0-9a-z_-]{1,64})")
+
+
+class OpenFiles(NamedTuple):
+    """Who has which of the asked files open."""
+
+    pids: dict[Identity, tuple[int, ...]]
+    complete: bool
+    """Every process of this machine could be looked into."""
+
+
+def scan_open_files(wanted: Collection[Identity]) -> OpenFiles:
+    """Look through the descriptors of every process once for the `wanted` files.
+
+    A process that ends during the scan counts as seen; one that may not be read makes the scan incomplete, and so
+    does a PID namespace of our own (a container), from which the others cannot be seen at all.
+    """
+    found: dict[Identity, list[int]] = {}
+    complete = _sees_all_processes()
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            descriptors = os.listdir(f"/proc/{name}/fd")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        except PermissionError:
+            complete = False
+            continue
+        for identity in _identities(name, descriptors):
+            if identity in wanted:
+                found.setdefault(identity, []).append(int(name))
+    return OpenFiles({identity: tuple(sorted(set(pids))) for identity, pids in found.items()}, complete)
+
+
+def own_open_files() -> set[Identity]:
+    """The files this very process has open, without opening any of them."""
+    return set(_identities("self", os.listdir("/proc/self/fd")))
+
+
+def describe_holder(pid: int) -> Holder:
+    """What may be told of a process; fields that cannot be read are empty."""
+    return Holder(pid, _command(pid), _user(pid), started_at(pid), _unit(pid))
+
+
+def started_at(pid: int) -> float | None:
+    """When the process began, in seconds since 1970; None when it is gone or hidden."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat_file:
+            ticks = int(stat_file.read().rpartition(")")[2].split()[19])
+        with open("/proc/stat", encoding="ascii", errors="replace") as boot_file:
+            boot = next(int(line.split()[1]) for line in boot_file if line.startswith("btime "))
+    except (OSError, ValueError, IndexError, StopIteration):
+        return None
+    return boot + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _sees_all_processes() -> bool:
+    try:
+        return os.readlink("/proc/self/ns/pid") == _INITIAL_PID_NAMESPACE
+    except OSError:
+        return False
+
+
+def _identities(pid: str, descriptors: list[str]) -> list[Identity]:
+    identities = []
+    for descriptor in descriptors:
+        try:
+            found = os.stat(f"/proc/{pid}/fd/{descriptor}")
+        except OSError:
+            continue  # closed meanwhile, or a kind of file that has no stat
+        identities.append((found.st_dev, found.st_ino))
+    return identities
+
+
+def _command(pid: int) -> str:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
+            arguments = [os.fsdecode(part) for part in cmdline.read(4096).split(b"\0") if part]
+    except OSError:
+        return ""
+    return masked_command(arguments)
+
+
+def _user(pid: int) -> str:
+    try:
+        uid = os.stat(f"/proc/{pid}").st_uid
+    except OSError:
+        return ""
+    try:
+        return printable(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        return str(uid)
+
+
+def _unit(pid: int) -> str | None:
+    try:
+        with open(f"/proc/{pid}/cgroup", encoding="utf-8", errors="surrogateescape") as cgroup:
+            text = cgroup.read(4096)
+    except OSError:
+        return None
+    container = _CONTAINER.search(text)
+    if container:
+        return f"container {printable(container[1][:12])}"
+    units = _UNIT.findall(text)
+    return printable(units[-1]) if units else None

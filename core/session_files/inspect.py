@@ -1,0 +1,150 @@
+"""Looking at every session of a folder: who uses it, what lies beside it, and what is inside where nobody does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from core.session_files.database_format import HEADER_SIZE, read_header
+from core.session_files.filesystem import LOCAL, file_system_of
+from core.session_files.holders import OpenFiles, describe_holder, own_open_files, scan_open_files
+from core.session_files.listing import Listing, file_stat, find_family
+from core.session_files.model import (
+    FREE,
+    DatabaseHeader,
+    EntryKind,
+    Evidence,
+    FileInspection,
+    FolderStat,
+    HeaderKind,
+    JournalMode,
+    Occupancy,
+    SessionFamily,
+    Usage,
+)
+from core.session_files.page_source import FIRST_READ, classify_sidecar, read_contents
+from core.session_files.probe import Prober
+
+_UNREAD = DatabaseHeader(HeaderKind.UNREAD)
+_NOT_ASKED = Occupancy(Usage.UNKNOWN, Evidence.NONE)
+_SECOND_LOOKS = (0.002, 0.01, 0.05)
+"""Seconds before asking again about a file that is open somewhere but in no process: another looker was at it."""
+
+
+class Depth(Enum):
+    """How far to look."""
+
+    OUTSIDE = "outside"
+    """Names, sizes, header, holder; the inside only of files that need mending."""
+    INSIDE = "inside"
+    """The pages of every free file as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderInspection:
+    """What one folder held."""
+
+    folder: FolderStat
+    files: tuple[FileInspection, ...]
+
+
+def inspect_folder(
+    path: str, *, depth: Depth = Depth.OUTSIDE, on_file: Callable[[int], None] | None = None
+) -> FolderInspection:
+    """Look at every session in the folder `path` without changing anything.
+
+    `on_file(count)` is called after each file. Raises OSError when the folder itself cannot be read.
+    """
+    listing = Listing(path)
+    file_system = file_system_of(path)
+    looker = _Looker(file_system, depth)
+    files = []
+    for count, family in enumerate(listing.families(), 1):
+        files.append(looker.look(family))
+        if on_file is not None:
+            on_file(count)
+    stat = file_stat(listing.stat)
+    folder = FolderStat(path, stat.mode, stat.uid, stat.gid, file_system, listing.dedicated)
+    return FolderInspection(folder, tuple(looker.name_holders(files)))
+
+
+def inspect_again(path: str, *, file_system: str) -> FileInspection:
+    """Look at one session as it is now, from inside where it is free; what `apply` does right before it acts."""
+    looker = _Looker(file_system, Depth.INSIDE)
+    return next(iter(looker.name_holders([looker.look(find_family(path))])))
+
+
+class _Looker:
+    def __init__(self, file_system: str, depth: Depth) -> None:
+        self._prober = Prober(file_system=file_system, held_here=own_open_files())
+        self._file_system = file_system
+        self._depth = depth
+
+    def look(self, family: SessionFamily) -> FileInspection:
+        if family.kind is EntryKind.ORPHAN:
+            return self._look_at_orphan(family)
+        if family.kind is not EntryKind.SESSION or family.main is None:
+            return FileInspection(family, _UNREAD, _NOT_ASKED)
+        inside = self._depth is Depth.INSIDE or bool(family.sidecars)
+        probed = self._prober.ask(family, read=FIRST_READ if inside else HEADER_SIZE)
+        header = read_header(probed.head[:HEADER_SIZE]) if probed.head or family.main.size == 0 else _UNREAD
+        if probed.occupancy.usage is not Usage.FREE:
+            return FileInspection(family, header, probed.occupancy)
+        return self._look_at_free(family, header, probed.head)
+
+    def _look_at_free(self, family: SessionFamily, header: DatabaseHeader, head: bytes) -> FileInspection:
+        if family.sidecars:
+            family = replace(family, sidecars=tuple(map(classify_sidecar, family.sidecars)))
+        assert family.main is not None
+        needs_inside = family.sidecars or header.journal_mode is JournalMode.WAL or family.main.mode & 0o077
+        if self._depth is Depth.OUTSIDE and not needs_inside:
+            return FileInspection(family, header, FREE)
+        return FileInspection(family, header, FREE, read_contents(family, header, head))
+
+    def _look_at_orphan(self, family: SessionFamily) -> FileInspection:
+        probed = self._prober.ask(family, read=0)
+        if probed.occupancy.usage is Usage.FREE:
+            family = replace(family, sidecars=tuple(map(classify_sidecar, family.sidecars)))
+        return FileInspection(family, _UNREAD, probed.occupancy)
+
+    def name_holders(self, files: list[FileInspection]) -> Iterable[FileInspection]:
+        """The same files with their holders named by one scan; what only another looker held is looked at again."""
+        wanted = {one for file in files if file.occupancy.usage is not Usage.FREE for one in _identities(file.family)}
+        if not wanted:
+            return files
+        scan = scan_open_files(wanted)
+        return [self._named(file, scan) for file in files]
+
+    def _named(self, file: FileInspection, scan: OpenFiles) -> FileInspection:
+        occupancy = file.occupancy
+        if occupancy.usage is Usage.FREE or occupancy is _NOT_ASKED:
+            return file
+        pids = {pid for identity in _identities(file.family) for pid in scan.pids.get(identity, ())}
+        if pids:
+            holders = tuple(describe_holder(pid) for pid in sorted(pids))
+            return replace(file, occupancy=replace(occupancy, usage=Usage.IN_USE, holders=holders))
+        if occupancy.evidence is Evidence.WRITE_LEASE:
+            return self._second_look(file)
+        if occupancy.evidence is Evidence.OPEN_FILES and scan.complete and self._file_system in LOCAL:
+            proven = Occupancy(Usage.FREE, Evidence.OPEN_FILES)
+            return replace(self._look_at_free(file.family, *self._read_unleased(file.family)), occupancy=proven)
+        return file
+
+    def _read_unleased(self, family: SessionFamily) -> tuple[DatabaseHeader, bytes]:
+        head = self._prober.read_head(family.target, FIRST_READ)
+        return read_header(head[:HEADER_SIZE]), head
+
+    def _second_look(self, file: FileInspection) -> FileInspection:
+        for pause in _SECOND_LOOKS:
+            time.sleep(pause)
+            again = self.look(find_family(file.family.path))
+            if again.occupancy.usage is Usage.FREE:
+                return again
+        return file
+
+
+def _identities(family: SessionFamily) -> list[tuple[int, int]]:
+    members = [family.main, family.lock] if family.main else [sidecar.stat for sidecar in family.sidecars]
+    return [(one.device, one.inode) for one in members if one is not None]

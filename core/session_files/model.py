@@ -1,0 +1,296 @@
+"""Frozen data about one Telethon session file and what is to be done with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+COPIES_KEPT = 5
+"""Byte copies kept of each session unless a setting says otherwise."""
+
+
+class FileStat(NamedTuple):
+    """The part of `lstat` that decisions need."""
+
+    size: int
+    """Bytes."""
+    modified_ns: int
+    """Nanoseconds since 1970."""
+    device: int
+    inode: int
+    mode: int
+    uid: int
+    gid: int
+    links: int
+
+
+class SidecarKind(Enum):
+    """The files that SQLite keeps beside a database."""
+
+    JOURNAL = "-journal"
+    WAL = "-wal"
+    SHM = "-shm"
+
+
+class JournalHeat(Enum):
+    """Whether a rollback journal must be played back (sqlite.org/lockingv3.html, "hot journals")."""
+
+    COLD = "cold"
+    """Empty, or its header is not (or no longer) valid: nothing in it is needed."""
+    HOT = "hot"
+    """A valid header: SQLite rolls it back at the next open, unless the writer lives."""
+    UNKNOWN = "unknown"
+
+
+class Sidecar(NamedTuple):
+    """One file beside the database."""
+
+    kind: SidecarKind
+    path: str
+    stat: FileStat
+    heat: JournalHeat | None = None
+    """For a journal whose bytes could be read."""
+    original_pages: int | None = None
+    """For a hot journal: pages the database had before the transaction."""
+    pending_frames: int | None = None
+    """For a WAL that could be read: frames up to the last commit."""
+
+
+class EntryKind(Enum):
+    """What bears a session's name in a folder."""
+
+    SESSION = "session"
+    ORPHAN = "orphan"
+    """Sidecars without a session file."""
+    NOT_REGULAR = "not regular"
+    DANGLING = "dangling"
+    LOOP = "loop"
+    ALIAS = "alias"
+    """A symbolic link to a file that another entry speaks for."""
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFamily:
+    """A session file with all that lies beside it, as one listing of the folder saw it."""
+
+    name: str
+    """File name without `.session`."""
+    path: str
+    """The path as the folder names it."""
+    target: str
+    """The file a symbolic link leads to, else the same path; sidecars and lock lie beside it."""
+    kind: EntryKind
+    main: FileStat | None
+    sidecars: tuple[Sidecar, ...] = ()
+    lock: FileStat | None = None
+    note: str = ""
+    """For what is no session: what it is."""
+
+    def sidecar(self, kind: SidecarKind) -> Sidecar | None:
+        """The sidecar of that kind, if there is one."""
+        return next((one for one in self.sidecars if one.kind is kind), None)
+
+
+class JournalMode(Enum):
+    """How the header says the database is written."""
+
+    ROLLBACK = "delete"
+    WAL = "wal"
+    UNKNOWN = "unknown"
+
+
+class HeaderKind(Enum):
+    """What the first bytes of a file say it is."""
+
+    DATABASE = "database"
+    EMPTY = "empty"
+    NOT_DATABASE = "not a database"
+    UNREAD = "unread"
+
+
+class DatabaseHeader(NamedTuple):
+    """Facts of the first 100 bytes (sqlite.org/fileformat2.html §1.3)."""
+
+    kind: HeaderKind
+    journal_mode: JournalMode = JournalMode.UNKNOWN
+    page_size: int = 0
+    page_count: int = 0
+    """0 where the header does not say it reliably."""
+
+
+class Usage(Enum):
+    """Whether a process uses a session; unknown is an answer and means hands off."""
+
+    FREE = "free"
+    IN_USE = "in use"
+    UNKNOWN = "unknown"
+
+
+class Evidence(Enum):
+    """What an answer about usage rests on."""
+
+    NONE = "nothing asked"
+    LEASE = "lock file"
+    LOCK_BYTES = "SQLite lock"
+    WRITE_LEASE = "write lease"
+    OPEN_FILES = "open files of all processes"
+    OWN_PROCESS = "this process"
+    PERMISSION = "permission"
+    FILE_SYSTEM = "file system"
+
+
+class Holder(NamedTuple):
+    """A process that has a session open."""
+
+    pid: int
+    command: str
+    """Program and script; arguments masked."""
+    user: str
+    since: float | None
+    """Start of the process, seconds since 1970."""
+    unit: str | None
+    """systemd unit or container, where its cgroup names one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """The answer to "does anybody use it?" with its evidence."""
+
+    usage: Usage
+    evidence: Evidence
+    reason: str = ""
+    holders: tuple[Holder, ...] = ()
+    lease_pid: int | None = None
+    """The process that wrote itself into the lock file of a held lease."""
+
+
+FREE = Occupancy(Usage.FREE, Evidence.WRITE_LEASE)
+
+
+class ContentsKind(Enum):
+    """What the pages of a file hold."""
+
+    TELETHON = "telethon"
+    HALF_CREATED = "half-created"
+    HALF_MIGRATED = "half-migrated"
+    NEWER = "newer schema"
+    PYROGRAM = "pyrogram"
+    FOREIGN = "not a telethon session"
+    DAMAGED = "damaged"
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What was read from the pages of a file that nobody held; never the key itself."""
+
+    kind: ContentsKind
+    schema_version: int | None = None
+    logged_in: bool | None = None
+    login_rows: int | None = None
+    reason: str = ""
+    login_mark: bytes | None = field(default=None, repr=False)
+    """Equal before and after mending when the login is; keyed with a secret of this process, never shown."""
+
+
+class Verdict(Enum):
+    """What is to be said of a session; the order is that of a report, worst first."""
+
+    DAMAGED = "damaged"
+    UNKNOWN = "unknown"
+    MEND = "mend"
+    ATTENTION = "look at"
+    SKIPPED = "skipped"
+    IN_USE = "in use"
+    FINE = "fine"
+
+
+class RepairAction(Enum):
+    """One thing that is done to a free session, always through SQLite where SQLite has a say."""
+
+    ROLL_BACK = "roll back"
+    CHECKPOINT = "checkpoint"
+    SWITCH_TO_DELETE = "DELETE mode"
+    REMOVE_COLD_JOURNAL = "remove cold journal"
+    REMOVE_SHM = "remove -shm"
+    SET_ASIDE = "set aside"
+    TIGHTEN_PERMISSIONS = "set 0600"
+
+
+class FindingNote(NamedTuple):
+    """A finding about one file: its code (`core.findings`) and the fact behind it."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileInspection:
+    """All that was learned of one family, from outside and, where asked and proven free, from inside."""
+
+    family: SessionFamily
+    header: DatabaseHeader
+    occupancy: Occupancy
+    contents: Contents | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEntry:
+    """The decision about one family, with its reasons."""
+
+    seen: FileInspection
+    verdict: Verdict
+    notes: tuple[FindingNote, ...] = ()
+    actions: tuple[RepairAction, ...] = ()
+    needs_mending: bool = False
+    """Something is wrong that stays wrong: damaged, or signs of need on a file that cannot be judged."""
+
+
+class FolderStat(NamedTuple):
+    """A folder of sessions."""
+
+    path: str
+    mode: int
+    uid: int
+    gid: int
+    file_system: str
+    dedicated: bool
+    """Holds nothing but session families and what this tool puts beside them."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPlan:
+    """What was seen in one folder and what is to be done there."""
+
+    folder: FolderStat
+    entries: tuple[PlanEntry, ...]
+    notes: tuple[FindingNote, ...] = ()
+    """About the folder itself."""
+    tighten_folder: bool = False
+    blind: str = ""
+    """Why no session of the folder could be judged, when none could."""
+
+
+class Outcome(Enum):
+    """How the work on one entry ended."""
+
+    DONE = "mended"
+    LEFT_ALONE = "left alone"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryResult:
+    """What was done to one entry, or why not."""
+
+    entry: PlanEntry
+    outcome: Outcome
+    detail: str = ""
+    code: str | None = None
+    hint: str | None = None
+    after: Contents | None = None
+    copy: str | None = None
+    """Folder of the byte copy taken first."""
+    extra: tuple[str, ...] = field(default=())

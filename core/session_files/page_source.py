@@ -1,0 +1,145 @@
+"""The pages of a free session as a recovery would leave them, read without changing anything."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+from core.session_files.contents import judge_pages, login_is_overlaid
+from core.session_files.database_format import (
+    FRAME_HEADER_SIZE,
+    HEADER_SIZE,
+    JOURNAL_HEADER,
+    WAL_HEADER_SIZE,
+    WalPages,
+    classify_journal,
+    journal_original_pages,
+    journal_pages,
+    pending_frames,
+    read_header,
+    verified_wal_pages,
+    wal_page_size,
+    wal_pages,
+)
+from core.session_files.database_pages import DatabasePages, PageUnreadable
+from core.session_files.model import (
+    Contents,
+    ContentsKind,
+    DatabaseHeader,
+    HeaderKind,
+    JournalHeat,
+    SessionFamily,
+    Sidecar,
+    SidecarKind,
+)
+from utils.leases import open_without_access_time
+
+WalReader = Callable[[bytes], WalPages | None]
+FIRST_READ = 64 * 1024
+"""Most sessions are smaller than this, so one read under the write lease is all of them."""
+PROCESS_SECRET = os.urandom(32)
+"""Keys the marks of logins (`Contents.login_mark`), so that they mean nothing outside this process."""
+LARGEST_SIDECAR = 16 * 1024 * 1024
+"""A larger journal or WAL is left to SQLite: contents are then judged from the main file alone."""
+
+
+def classify_sidecar(sidecar: Sidecar) -> Sidecar:
+    """The sidecar with what its first bytes say; unchanged when it cannot be read."""
+    if sidecar.kind is SidecarKind.SHM:
+        return sidecar
+    try:
+        descriptor = open_without_access_time(sidecar.path)
+    except OSError:
+        return sidecar._replace(heat=JournalHeat.UNKNOWN) if sidecar.kind is SidecarKind.JOURNAL else sidecar
+    try:
+        if sidecar.kind is SidecarKind.JOURNAL:
+            head = os.pread(descriptor, JOURNAL_HEADER.size, 0)
+            return sidecar._replace(heat=classify_journal(head), original_pages=journal_original_pages(head))
+        head = os.pread(descriptor, WAL_HEADER_SIZE, 0)
+        page_size = wal_page_size(head)
+        frames = pending_frames(head, _frame_headers(descriptor, page_size)) if page_size else 0
+        return sidecar._replace(pending_frames=frames)
+    finally:
+        os.close(descriptor)
+
+
+def read_contents(family: SessionFamily, header: DatabaseHeader, head: bytes) -> Contents:
+    """What the file holds, a waiting recovery included; `head` are its first bytes, read while it was free.
+
+    A WAL's checksums are verified only where its last frames decide: when the login comes from the WAL, or when
+    without them the file would not be whole.
+    """
+    try:
+        contents, login_from_overlay = _judge(family, header, head, wal_pages)
+        wal = family.sidecar(SidecarKind.WAL)
+        if wal is not None and (login_from_overlay or contents.kind is not ContentsKind.TELETHON):
+            contents, _login = _judge(family, header, head, verified_wal_pages)
+    except OSError as error:
+        return Contents(ContentsKind.UNREAD, reason=f"cannot be read ({error.strerror})")
+    return contents
+
+
+def _judge(family: SessionFamily, header: DatabaseHeader, head: bytes, read_wal: WalReader) -> tuple[Contents, bool]:
+    try:
+        pages = _recovered_pages(family, header, head, read_wal)
+        return judge_pages(pages, secret=PROCESS_SECRET), login_is_overlaid(pages)
+    except PageUnreadable as unreadable:
+        return Contents(ContentsKind.DAMAGED, reason=str(unreadable)), False
+
+
+def _recovered_pages(family: SessionFamily, header: DatabaseHeader, head: bytes, read_wal: WalReader) -> DatabasePages:
+    """The database's pages with those of a hot journal or of a WAL laid over them.
+
+    Raises PageUnreadable when neither the file nor its sidecars hold a first page, OSError when one cannot be read.
+    """
+    overlay = _overlay(family, read_wal)
+    page_count, pages = overlay if overlay is not None else (header.page_count, {})
+    if 1 in pages:
+        header = read_header(pages[1][:HEADER_SIZE])
+    if header.kind is not HeaderKind.DATABASE:
+        raise PageUnreadable(1, "it is no database header")
+    size = family.main.size if family.main else 0
+
+    def read(offset: int, length: int) -> bytes:
+        return _read_at(family.target, offset, length) if offset < size else b""
+
+    count = page_count or size // header.page_size
+    return DatabasePages(head, read, page_size=header.page_size, page_count=count, overlay=pages)
+
+
+def _overlay(family: SessionFamily, read_wal: WalReader) -> WalPages | None:
+    journal, wal = family.sidecar(SidecarKind.JOURNAL), family.sidecar(SidecarKind.WAL)
+    older = newer = None
+    if journal is not None and journal.heat is JournalHeat.HOT and journal.stat.size <= LARGEST_SIDECAR:
+        older = journal_pages(_read_at(journal.path, 0, journal.stat.size))
+    if wal is not None and 0 < wal.stat.size <= LARGEST_SIDECAR:
+        newer = read_wal(_read_at(wal.path, 0, wal.stat.size))
+    if older is None or newer is None:
+        return newer or older
+    return newer[0], {**older[1], **newer[1]}  # SQLite rolls back before it reads the log
+
+
+def _frame_headers(descriptor: int, page_size: int) -> Iterator[bytes]:
+    position = WAL_HEADER_SIZE
+    while True:
+        frame = os.pread(descriptor, FRAME_HEADER_SIZE, position)
+        if len(frame) < FRAME_HEADER_SIZE:
+            return
+        yield frame
+        position += FRAME_HEADER_SIZE + page_size
+
+
+def _read_at(path: str, offset: int, length: int) -> bytes:
+    descriptor = open_without_access_time(path)
+    try:
+        parts = []
+        while length > 0:
+            part = os.pread(descriptor, length, offset)
+            if not part:
+                break
+            parts.append(part)
+            offset += len(part)
+            length -= len(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)

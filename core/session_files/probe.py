@@ -1,0 +1,216 @@
+"""Asking the kernel whether anybody uses a session file, and reading its bytes while nobody does.
+
+Three questions, each answered by the kernel and not by names or ages (research: session_files §4):
+the own lease on the lock file, SQLite's lock bytes, and a write lease (fcntl(2), "Leases"), which is granted only
+while no other descriptor of the file exists on this machine. An opener that comes while the lease is held waits the
+few microseconds until it is given back.
+
+Never 2 of DESIGN.md: this opens session files raw. In a process that has one open through SQLite, that would drop
+SQLite's locks; such files are recognised by `/proc/self/fd` first and not opened. Only a separate process is free of
+the race with one's own threads, so programs that hold sessions use `make_startable` and `is_session_locked`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from core.session_files.database_format import HEADER_SIZE
+from core.session_files.filesystem import LOCAL
+from core.session_files.listing import LOCK_SUFFIX
+from core.session_files.model import FREE, Evidence, FileStat, Occupancy, SessionFamily, SidecarKind, Usage
+from utils.leases import LeaseState, open_without_access_time, probe_os_lock
+
+_FLOCK = struct.Struct("hhqqixxxx")
+_SQLITE_LOCK_BYTES = (0x40000000, 512)  # os_unix.c: PENDING_BYTE, RESERVED_BYTE, SHARED_FIRST … 510 bytes
+_SHM_LOCK_BYTES = (120, 9)  # os_unix.c: UNIX_SHM_BASE, eight locks and the dead-man switch
+_NO_LEASES_HERE = (errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP)
+_CANNOT_LEASE = (errno.EACCES, errno.EPERM, *_NO_LEASES_HERE)
+
+
+class Probed(NamedTuple):
+    """Who uses a file, and its first bytes when it could be read without a trace."""
+
+    occupancy: Occupancy
+    head: bytes = b""
+
+
+@contextlib.contextmanager
+def leases_without_signal() -> Iterator[None]:
+    """Ignore SIGIO while leases are taken: the kernel sends it to the holder when somebody opens the file, and
+    unhandled it ends the process. Call in the main thread, around all probing.
+    """
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGIO, before if before is not None else signal.SIG_DFL)
+
+
+class Prober:
+    """Answers for the files of one folder."""
+
+    def __init__(self, *, file_system: str, held_here: set[tuple[int, int]]) -> None:
+        """`file_system`: where the files lie; `held_here`: files this process has open (`own_open_files()`)."""
+        self._file_system = file_system
+        self._held_here = held_here
+        self._lease_tells: dict[int, bool] = {}
+
+    def ask(self, family: SessionFamily, *, read: int) -> Probed:
+        """Ask whether anybody uses the session or, without one, any of its sidecars.
+
+        The first `read` bytes of a free session come along: they were read under the write lease, so no writer was
+        at work. Raises nothing: what cannot be known is an answer.
+        """
+        if family.main is not None:
+            return self._ask_session(family, family.main, read)
+        answers = (self._ask_file(sidecar.path, sidecar.stat, 0) for sidecar in family.sidecars)
+        return next((one for one in answers if one.occupancy.usage is not Usage.FREE), Probed(FREE))
+
+    def _ask_session(self, family: SessionFamily, main: FileStat, read: int) -> Probed:
+        if (main.device, main.inode) in self._held_here:
+            return Probed(Occupancy(Usage.IN_USE, Evidence.OWN_PROCESS, "open in this process", lease_pid=os.getpid()))
+        leased = self._ask_own_lease(family)
+        if leased is not None and leased.usage is Usage.IN_USE:
+            return Probed(leased)
+        shm = family.sidecar(SidecarKind.SHM) if family.sidecars else None
+        if shm is not None and _has_lock(shm.path, _SHM_LOCK_BYTES):
+            return Probed(Occupancy(Usage.IN_USE, Evidence.LOCK_BYTES, "holds a lock on the -shm"))
+        probed = self._ask_file(family.target, main, read)
+        if leased is not None and probed.occupancy.usage is Usage.FREE:
+            return Probed(leased)  # the kernel knows of no opener, but the lock file could not be asked
+        return probed
+
+    def _ask_file(self, path: str, seen: FileStat, read: int) -> Probed:
+        try:
+            descriptor = open_without_access_time(path)
+        except OSError as error:
+            return Probed(_cannot_open(error, seen))
+        try:
+            found = os.fstat(descriptor)
+            if (found.st_dev, found.st_ino) != (seen.device, seen.inode):
+                return Probed(_unknown(Evidence.NONE, "it was replaced while being looked at"))
+            probed = (
+                self._under_write_lease(descriptor, seen, read) if self._file_system in LOCAL else self._shared_disk()
+            )
+            if probed.occupancy.usage is not Usage.FREE and _range_is_locked(descriptor, _SQLITE_LOCK_BYTES):
+                # Asked second: a file that the lease proves free cannot be locked, and nearly all are free.
+                return Probed(Occupancy(Usage.IN_USE, Evidence.LOCK_BYTES, "holds a SQLite lock"), probed.head)
+            return probed
+        except OSError as error:
+            return Probed(_unknown(Evidence.NONE, f"cannot be looked at ({error.strerror})"))
+        finally:
+            os.close(descriptor)
+
+    def read_head(self, path: str, size: int) -> bytes:
+        """The first bytes of a file that was proven free by other means; empty when they cannot be read."""
+        try:
+            descriptor = open_without_access_time(path)
+        except OSError:
+            return b""
+        try:
+            return os.pread(descriptor, size, 0)
+        finally:
+            os.close(descriptor)
+
+    def _ask_own_lease(self, family: SessionFamily) -> Occupancy | None:
+        if family.lock is None:
+            return None
+        lease = probe_os_lock(family.target + LOCK_SUFFIX)
+        if lease.state is LeaseState.HELD:
+            return Occupancy(
+                Usage.IN_USE, Evidence.LEASE, "holds its lock file", lease_pid=lease.owner.pid if lease.owner else None
+            )
+        if lease.state is LeaseState.UNKNOWN:
+            return _unknown(Evidence.LEASE, lease.reason)
+        return None
+
+    def _under_write_lease(self, descriptor: int, seen: FileStat, read: int) -> Probed:
+        try:
+            if not self._lease_is_telling(descriptor, seen.device):
+                return Probed(_unknown(Evidence.OPEN_FILES, "the kernel gives leases on open files here"))
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
+                open_elsewhere = Occupancy(Usage.IN_USE, Evidence.WRITE_LEASE, "has it open")
+                return Probed(open_elsewhere, _read_without_trace(descriptor))
+            if error.errno in _CANNOT_LEASE:
+                return Probed(_not_askable(error, seen))
+            raise
+        try:
+            head = os.pread(descriptor, read, 0)
+        finally:
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return Probed(FREE, head)
+
+    def _shared_disk(self) -> Probed:
+        kind = self._file_system or "of unknown type"
+        return Probed(_unknown(Evidence.FILE_SYSTEM, f"file system {kind}: another machine may have it open"))
+
+    def _lease_is_telling(self, descriptor: int, device: int) -> bool:
+        """Whether this file system refuses a lease while a second descriptor exists, asked once per device."""
+        telling = self._lease_tells.get(device)
+        if telling is None:
+            second = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+                fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+                telling = False
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EWOULDBLOCK):
+                    raise
+                telling = True
+            finally:
+                os.close(second)
+            self._lease_tells[device] = telling
+        return telling
+
+
+def _read_without_trace(descriptor: int) -> bytes:
+    """The header of a file in use, unless reading it would change its access time."""
+    if not fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_NOATIME:
+        return b""
+    return os.pread(descriptor, HEADER_SIZE, 0)
+
+
+def _has_lock(path: str, span: tuple[int, int]) -> bool:
+    try:
+        descriptor = open_without_access_time(path)
+    except OSError:
+        return False  # the session file itself is asked next, and answers for a file that may not be opened
+    try:
+        return _range_is_locked(descriptor, span)
+    finally:
+        os.close(descriptor)
+
+
+def _range_is_locked(descriptor: int, span: tuple[int, int]) -> bool:
+    start, length = span
+    answer = fcntl.fcntl(descriptor, fcntl.F_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, start, length, 0))
+    return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+
+
+def _cannot_open(error: OSError, seen: FileStat) -> Occupancy:
+    if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):  # O_NONBLOCK: another looker holds a lease this instant
+        return Occupancy(Usage.IN_USE, Evidence.WRITE_LEASE, "has it open")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return _not_askable(error, seen)
+    return _unknown(Evidence.NONE, f"cannot be opened ({error.strerror})")
+
+
+def _not_askable(error: OSError, seen: FileStat) -> Occupancy:
+    if error.errno in _NO_LEASES_HERE:
+        return _unknown(Evidence.OPEN_FILES, "the kernel gives no lease here")
+    if seen.uid != os.geteuid():
+        return _unknown(Evidence.PERMISSION, f"owned by uid {seen.uid}, cannot be asked")
+    return _unknown(Evidence.PERMISSION, f"cannot be asked ({error.strerror})")
+
+
+def _unknown(evidence: Evidence, reason: str) -> Occupancy:
+    return Occupancy(Usage.UNKNOWN, evidence, reason)

@@ -1,0 +1,116 @@
+"""Letting SQLite put one session right, under its own locks, and verifying the result before letting go.
+
+Nothing here waits (timeout 0): a lock means that somebody uses the file, and then it is left alone. The order and its
+evidence are research: session_files §6, steps 6 to 8 (0 damaged of 12,710 crash states, no sidecar left).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from core.errors import SessionFileBusy, SessionFileDamaged, SessionFileError
+from core.session_files.contents import judge_tables
+from core.session_files.database_format import JOURNAL_HEADER, classify_journal
+from core.session_files.model import Contents, ContentsKind, JournalHeat, SidecarKind
+from core.session_files.page_source import PROCESS_SECRET
+from utils.sqlite_uri import sqlite_uri
+
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_HINTS = {
+    sqlite3.SQLITE_FULL: "free some space, then run again; the journal or WAL was left in place",
+    sqlite3.SQLITE_READONLY: "the file or its folder is read-only for this user: run as the owner of the sessions",
+    sqlite3.SQLITE_CANTOPEN: "the folder may not be writable for this user: run as the owner of the sessions",
+    sqlite3.SQLITE_IOERR: "the disk reported an error: look at the kernel log before anything else",
+}
+
+
+def recover(path: str, before: Contents | None) -> Contents:
+    """Roll back, checkpoint, switch to DELETE mode, remove what is cold, and return what the file holds then.
+
+    `before` is what was read from the bytes, a waiting recovery included; the login must be the same afterwards.
+    Raises SessionFileBusy (somebody came first; SQLite's locks kept the file whole), SessionFileDamaged (integrity
+    or login not as they must be; sidecars not yet touched by name), SessionFileError (disk full, read-only …).
+    """
+    with (
+        _errors_named(path),
+        closing(sqlite3.connect(sqlite_uri(path, mode="rw"), uri=True, timeout=0.0, isolation_level=None)) as database,
+    ):
+        database.execute("SELECT 1 FROM sqlite_schema").fetchone()  # a hot journal is rolled back here
+        _leave_wal(database, path)
+        database.execute("BEGIN EXCLUSIVE")
+        try:
+            after = _verify(database, path, before)
+            _remove_cold_sidecars(path)
+        finally:
+            database.execute("ROLLBACK")
+    return after
+
+
+def _leave_wal(database: sqlite3.Connection, path: str) -> None:
+    (mode,) = database.execute("PRAGMA journal_mode").fetchone()
+    if mode != "wal":
+        return
+    busy, _log, _checkpointed = database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if busy:
+        raise SessionFileBusy("somebody reads or writes it", path=path)
+    (mode,) = database.execute("PRAGMA journal_mode=DELETE").fetchone()
+    if mode != "delete":
+        raise SessionFileBusy("it could not leave WAL mode: somebody has it open", path=path)
+
+
+def _verify(database: sqlite3.Connection, path: str, before: Contents | None) -> Contents:
+    (report,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+    if report != "ok":
+        found = report.splitlines()[-1]  # the first line names the database
+        raise SessionFileDamaged(f"recovery does not help, SQLite still finds: {found}", path=path)
+    tables = dict(database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'table'").fetchall())
+
+    def rows(table: str) -> list[tuple[int, tuple[int | float | str | bytes | None, ...]]]:
+        found = database.execute(f'SELECT rowid, * FROM "{table}"').fetchall()
+        return [(row[0], row[1:]) for row in found]
+
+    after = judge_tables(tables, rows, secret=PROCESS_SECRET)
+    known = before is not None and before.kind not in (ContentsKind.DAMAGED, ContentsKind.UNREAD)
+    if known and before is not None and before.login_mark != after.login_mark:
+        raise SessionFileDamaged("its login is not the one that was read from its bytes before", path=path)
+    return after
+
+
+def _remove_cold_sidecars(path: str) -> None:
+    """Remove a journal with nothing to play back, an empty -wal and a lone -shm, while SQLite's exclusive lock is held.
+
+    The lock is what makes it right: no writer can be between creating a journal and using it, and in DELETE mode
+    nobody uses a -wal or -shm. SQLite itself takes a file of 0 bytes for none (os_unix.c, unixAccess) and leaves it.
+    """
+    journal = path + SidecarKind.JOURNAL.value
+    try:
+        with open(journal, "rb") as opened:
+            heat = classify_journal(opened.read(JOURNAL_HEADER.size))
+        if heat is JournalHeat.COLD:
+            os.unlink(journal)
+    except FileNotFoundError:
+        pass
+    wal = path + SidecarKind.WAL.value
+    if os.path.lexists(wal) and os.lstat(wal).st_size == 0:
+        os.unlink(wal)
+    if not os.path.lexists(wal) and os.path.lexists(path + SidecarKind.SHM.value):
+        os.unlink(path + SidecarKind.SHM.value)
+
+
+@contextmanager
+def _errors_named(path: str) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the primary code of an extended one
+        if code in _BUSY:
+            raise SessionFileBusy("somebody came first and has it locked", path=path) from error
+        if code in _DAMAGED:
+            raise SessionFileDamaged(f"SQLite cannot read it: {error}", path=path) from error
+        raise SessionFileError(str(error), path=path, hint=_HINTS.get(code)) from error
+    except OSError as error:
+        raise SessionFileError(f"{error.strerror}", path=path) from error

@@ -1,0 +1,104 @@
+"""Moving sidecars that have no session out of the way of a new one, under their own names.
+
+A new session of that name would make SQLite delete them. They move into `set-aside/RUN-ID/` in the same folder, so no
+byte is written and undo moves them back. SQLite has no lock for this, so it is done under our own lease on the name,
+with a write lease on each sidecar, and only while no session file is there; a sidecar that turns out to be another
+file than the one looked at is put back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+
+from core.errors import PlanOutdated, SessionFileBusy, SessionFileError
+from core.session_files.copies import sync_folder
+from core.session_files.listing import LOCK_SUFFIX, SET_ASIDE_FOLDER
+from core.session_files.model import SessionFamily, Sidecar
+from utils.leases import LeaseError, LeaseHeld, OsLock, open_without_access_time
+
+
+def set_aside(family: SessionFamily, run_id: str) -> str:
+    """Move the family's sidecars into `set-aside/RUN-ID/` and return that folder.
+
+    Raises SessionFileBusy or PlanOutdated when somebody came first, SessionFileError when it cannot be done.
+    """
+    folder = os.path.dirname(family.target)
+    aside = os.path.join(folder, SET_ASIDE_FOLDER, run_id)
+    try:
+        with hold_session_lease(family):
+            _make_like(os.path.dirname(aside), folder)
+            _make_like(aside, folder)
+            for sidecar in family.sidecars:
+                _move(family, sidecar, os.path.join(aside, os.path.basename(sidecar.path)))
+            for touched in (aside, os.path.dirname(aside), folder):
+                sync_folder(touched)
+    except OSError as error:
+        raise SessionFileError(f"cannot be set aside ({error.strerror})", path=family.path) from error
+    return aside
+
+
+def move_back(aside: str, folder: str) -> None:
+    """Undo of `set_aside`: the sidecars return under their names; raises SessionFileError where one is taken."""
+    try:
+        for name in sorted(os.listdir(aside)):
+            os.link(os.path.join(aside, name), os.path.join(folder, name))  # fails where the name is taken
+            sync_folder(folder)
+            os.unlink(os.path.join(aside, name))
+        os.rmdir(aside)
+        with contextlib.suppress(OSError):  # other runs may have put something beside
+            os.rmdir(os.path.dirname(aside))
+        sync_folder(folder)
+    except OSError as error:
+        raise SessionFileError(f"cannot be moved back ({error.strerror})", path=aside) from error
+
+
+def hold_session_lease(family: SessionFamily) -> OsLock:
+    """Our own lease on a session, for work that SQLite's locks do not cover.
+
+    Raises SessionFileBusy when a bot holds it, SessionFileError when the lock file cannot be made.
+    """
+    owner = family.main or family.sidecars[0].stat
+    try:
+        return OsLock.acquire(family.target + LOCK_SUFFIX, owner_ids=(owner.uid, owner.gid))
+    except LeaseHeld as held:
+        raise SessionFileBusy(str(held), path=family.path) from held
+    except LeaseError as error:
+        raise SessionFileError(str(error), path=family.path, hint=error.hint) from error
+
+
+def _move(family: SessionFamily, sidecar: Sidecar, destination: str) -> None:
+    descriptor = open_without_access_time(sidecar.path)
+    try:
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        except OSError as error:
+            raise SessionFileBusy("somebody has a sidecar open", path=sidecar.path) from error
+        if _size(family.target) not in (None, 0):
+            raise PlanOutdated("a session of that name is there now", path=family.path)
+        os.rename(sidecar.path, destination)
+        moved = os.lstat(destination)
+        if (moved.st_dev, moved.st_ino) != (sidecar.stat.device, sidecar.stat.inode):
+            os.rename(destination, sidecar.path)
+            raise PlanOutdated("another sidecar bears its name now", path=sidecar.path)
+    finally:
+        os.close(descriptor)  # gives the lease back too
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.lstat(path).st_size
+    except FileNotFoundError:
+        return None
+
+
+def _make_like(folder: str, parent: str) -> None:
+    """Make a private folder that belongs to whom its parent belongs to."""
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        return
+    if os.geteuid() == 0:
+        owner = os.stat(parent)
+        os.chown(folder, owner.st_uid, owner.st_gid)

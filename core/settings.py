@@ -1,0 +1,172 @@
+"""Filling the rooms' settings: flag > environment > gavat.toml > default.
+
+Each room declares a frozen dataclass whose fields come from `setting(…)`; `load_settings` fills them all at once, so
+that a name nobody declared is found and answered with the nearest one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from typing import Any, ClassVar, Protocol
+
+from core.errors import ConfigError
+from utils.redact import printable
+
+CONFIG_VARIABLE = "GAVAT_CONFIG"
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+Parse = Callable[[str], Any]
+
+
+class RoomSettings(Protocol):
+    """A frozen dataclass made of `setting(…)` fields."""
+
+    section: ClassVar[str]
+    """Table of gavat.toml that its keys stand in."""
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """How one setting is named and read."""
+
+    variable: str
+    parse: Parse
+    help: str
+
+
+def setting(default: Any, *, variable: str, parse: Parse, help: str) -> Any:  # noqa: A002 - the field's own word
+    """Declare a field of a room's settings; `parse` turns text into its value and raises ValueError."""
+    return field(default=default, metadata={"declaration": Declaration(variable, parse, help)})
+
+
+def load_settings(
+    rooms: tuple[type[Any], ...],
+    *,
+    flags: Mapping[str, Any],
+    environ: Mapping[str, str],
+    config_file: str,
+) -> dict[type[Any], Any]:
+    """Each room's settings, by class.
+
+    `flags` holds values from the command line by field name, already parsed; None means not given. Raises
+    ConfigError for an unknown or unreadable setting.
+    """
+    _refuse_unknown(environ, {declared.variable for room in rooms for declared in _declared(room).values()})
+    path = environ.get(CONFIG_VARIABLE) or config_file
+    document = _read_config(path, must_exist=CONFIG_VARIABLE in environ)
+    _refuse_unknown_keys(document, rooms, path)
+    filled = {}
+    for room in rooms:
+        table = document.get(room.section, {})
+        values = {}
+        for name, declared in _declared(room).items():
+            if flags.get(name) is not None:
+                values[name] = flags[name]
+            elif environ.get(declared.variable):
+                values[name] = _parsed(declared, environ[declared.variable], f"variable {declared.variable}")
+            elif name in table:
+                values[name] = _parsed(declared, _as_text(table[name]), f"{room.section}.{name} in {path}")
+        filled[room] = room(**values)
+    return filled
+
+
+def parse_duration(text: str) -> timedelta:
+    """A duration such as `90s`, `15m`, `48h`, `7d`; a bare number is seconds. Raises ValueError."""
+    unit = text[-1:] if text[-1:] in _UNITS else ""
+    number = text[: len(text) - len(unit)].strip()
+    try:
+        seconds = float(number) * _UNITS[unit or "s"]
+        if not 0 <= seconds < 10**10:
+            raise ValueError
+    except ValueError:
+        raise ValueError(f"«{printable(text)}» is no duration; write 90s, 15m, 48h or 7d") from None
+    return timedelta(seconds=seconds)
+
+
+def parse_count(text: str) -> int:
+    """A whole number of at least 1. Raises ValueError."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise ValueError(f"«{printable(text)}» is no whole number of at least 1")
+    return int(text)
+
+
+def parse_paths(text: str) -> tuple[str, ...]:
+    """Paths separated by colons. Raises ValueError when there is none."""
+    paths = tuple(part for part in text.split(os.pathsep) if part)
+    if not paths:
+        raise ValueError("no path given")
+    return paths
+
+
+def one_of(*choices: str) -> Parse:
+    """A parser that takes one of the words."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"«{printable(text)}» is none of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def did_you_mean(word: str, known: set[str]) -> str | None:
+    """A hint with the nearest known word, or None."""
+    import difflib
+
+    near = difflib.get_close_matches(word, sorted(known), n=1)
+    return f"did you mean {near[0]}?" if near else None
+
+
+def _declared(room: type[Any]) -> dict[str, Declaration]:
+    return {one.name: one.metadata["declaration"] for one in fields(room)}
+
+
+def _refuse_unknown(environ: Mapping[str, str], known: set[str]) -> None:
+    known = known | {CONFIG_VARIABLE}
+    for name in environ:
+        if name.startswith("GAVAT_") and name not in known:
+            raise ConfigError(f"unknown variable {printable(name)}", hint=did_you_mean(name, known))
+
+
+def _read_config(path: str, *, must_exist: bool) -> dict[str, Any]:
+    if not must_exist and not os.path.exists(path):
+        return {}
+    import tomllib
+
+    try:
+        with open(path, "rb") as opened:
+            return tomllib.load(opened)
+    except OSError as error:
+        raise ConfigError(f"the configuration cannot be read ({error.strerror})", path=path) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration is no TOML: {error}", path=path) from error
+
+
+def _refuse_unknown_keys(document: dict[str, Any], rooms: tuple[type[Any], ...], path: str) -> None:
+    sections = {room.section: set(_declared(room)) for room in rooms}
+    for section, table in document.items():
+        if section not in sections:
+            raise ConfigError(f"unknown table [{section}]", path=path, hint=did_you_mean(section, set(sections)))
+        if not isinstance(table, dict):
+            raise ConfigError(f"{section} must be a table: [{section}]", path=path)
+        for key in table:
+            if key not in sections[section]:
+                raise ConfigError(
+                    f"unknown key {key} in [{section}]", path=path, hint=did_you_mean(key, sections[section])
+                )
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, list):
+        return os.pathsep.join(str(part) for part in value)
+    return str(value)
+
+
+def _parsed(declared: Declaration, text: str, where: str) -> Any:
+    try:
+        return declared.parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}", hint=declared.help) from None

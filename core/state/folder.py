@@ -1,0 +1,47 @@
+"""The state folder: where each thing that outlives a run lies."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from core.errors import StateError
+
+
+class StateFolder(NamedTuple):
+    """Paths below the state folder; making it is a separate step, so that looking creates nothing."""
+
+    path: str
+
+    @property
+    def runs(self) -> str:
+        """History of runs (SQLite)."""
+        return os.path.join(self.path, "runs.sqlite3")
+
+    @property
+    def copies(self) -> str:
+        """Byte copies of families, taken before each change."""
+        return os.path.join(self.path, "backups")
+
+    @property
+    def run_lock(self) -> str:
+        """Lock file of the run at work."""
+        return os.path.join(self.path, "run.lock")
+
+    def make(self) -> None:
+        """Create the folder (0700) where it is missing; raises StateError when it cannot be used."""
+        try:
+            os.makedirs(self.path, mode=0o700, exist_ok=True)
+            os.makedirs(self.copies, mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StateError(
+                f"the state folder cannot be made ({error.strerror})",
+                path=self.path,
+                hint="set GAVAT_STATE to a folder that this user may write, on a disk with free space",
+            ) from error
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise StateError(
+                "the state folder cannot be written",
+                path=self.path,
+                hint="run as its owner, or set GAVAT_STATE to a folder of your own",
+            )

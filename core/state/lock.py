@@ -1,0 +1,17 @@
+"""One changing run at a time for one state folder."""
+
+from __future__ import annotations
+
+from core.errors import RunLockHeld, StateError
+from core.state.folder import StateFolder
+from utils.leases import LeaseError, LeaseHeld, OsLock
+
+
+def run_lock(state: StateFolder) -> OsLock:
+    """Take the run lock, a context manager; raises RunLockHeld when another run has it."""
+    try:
+        return OsLock.acquire(state.run_lock)
+    except LeaseHeld as held:
+        raise RunLockHeld(f"another run is at work: {held}", hint="wait until it has ended, then run again") from held
+    except LeaseError as error:
+        raise StateError(str(error), hint=error.hint) from error

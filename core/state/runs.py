@@ -1,0 +1,238 @@
+"""History of runs: `runs.sqlite3`, one row a run and one row a change, written before and after each change.
+
+The row written before says where the byte copy lies, so `undo` finds it even when the run was killed in between.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from enum import Enum
+from typing import Any, NamedTuple, Self
+
+from core.errors import StateError
+from core.state.folder import StateFolder
+from utils.clock import utc_text
+from utils.sqlite_uri import sqlite_uri
+
+_SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE runs (
+    run_id TEXT PRIMARY KEY,
+    command TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    started_at TEXT NOT NULL,
+    ended_at TEXT,
+    outcome TEXT
+) STRICT;
+CREATE TABLE changes (
+    run_id TEXT NOT NULL REFERENCES runs (run_id),
+    number INTEGER NOT NULL,
+    path ANY NOT NULL,
+    codes TEXT NOT NULL,
+    actions TEXT NOT NULL,
+    copy ANY,
+    mode_before INTEGER,
+    digest TEXT,
+    set_aside ANY,
+    status TEXT NOT NULL,
+    detail TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (run_id, number)
+) STRICT;
+CREATE INDEX changes_by_path ON changes (path, run_id);
+PRAGMA user_version = 1;
+"""
+
+
+class ChangeStatus(Enum):
+    """How far a change got."""
+
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+    UNDONE = "undone"
+
+
+class Change(NamedTuple):
+    """One family, or one folder, that a run changed."""
+
+    run_id: str
+    number: int
+    path: str
+    codes: str
+    actions: str
+    copy: str | None
+    """Folder of the byte copy; None where only a mode was changed."""
+    mode_before: int | None
+    digest: str | None
+    """Of the copied bytes, hexadecimal; never of a key."""
+    set_aside: str | None
+    """Folder that the sidecars moved to."""
+    status: ChangeStatus
+    detail: str
+
+
+class RunRecord(NamedTuple):
+    """One run of a changing command."""
+
+    run_id: str
+    command: str
+    pid: int
+    started_at: str
+    ended_at: str | None
+    outcome: str | None
+
+
+def new_run_id(now: datetime) -> str:
+    """A name for a run that begins now: sorts by time (`20261121-084126-3f2a`; the end is the fraction of the second).
+
+    One state folder has one run at a time, so the moment is enough to tell runs apart.
+    """
+    return f"{now:%Y%m%d-%H%M%S}-{now.microsecond * 0x10000 // 1_000_000:04x}"
+
+
+class RunHistory:
+    """The open history; a context manager."""
+
+    def __init__(self, connection: sqlite3.Connection, path: str) -> None:
+        self._connection = connection
+        self._path = path
+
+    @classmethod
+    def open(cls, state: StateFolder) -> Self:
+        """Open for writing, made (0600) where missing; raises StateError when it cannot be used."""
+        try:
+            os.close(os.open(state.runs, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            connection = sqlite3.connect(state.runs, isolation_level=None, timeout=10.0)
+        except (OSError, sqlite3.Error) as error:
+            raise _unusable(state.runs, error) from error
+        history = cls(connection, state.runs)
+        with history._errors_named():
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            if version > _SCHEMA_VERSION:
+                raise StateError(
+                    f"the history has schema {version}, this program knows {_SCHEMA_VERSION}",
+                    path=state.runs,
+                    hint="upgrade this program, or set GAVAT_STATE to another folder",
+                )
+            if version == 0:
+                connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+        return history
+
+    @classmethod
+    def read(cls, state: StateFolder) -> Self | None:
+        """Open for reading only; None when there is no history yet. Leaves no file behind."""
+        if not os.path.exists(state.runs):
+            return None
+        try:
+            connection = sqlite3.connect(sqlite_uri(state.runs, mode="ro"), uri=True, timeout=2.0)
+        except sqlite3.Error as error:
+            raise _unusable(state.runs, error) from error
+        return cls(connection, state.runs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._connection.close()
+
+    def begin(self, run_id: str, command: str, now: datetime) -> None:
+        """Note that a run has begun."""
+        with self._errors_named():
+            self._connection.execute(
+                "INSERT INTO runs (run_id, command, pid, started_at) VALUES (?, ?, ?, ?)",
+                (run_id, command, os.getpid(), utc_text(now)),
+            )
+
+    def end(self, run_id: str, outcome: str, now: datetime) -> None:
+        """Note how a run ended."""
+        with self._errors_named():
+            self._connection.execute(
+                "UPDATE runs SET ended_at = ?, outcome = ? WHERE run_id = ?", (utc_text(now), outcome, run_id)
+            )
+
+    def record(self, changes: Iterable[Change]) -> None:
+        """Write changes, each replacing an earlier row of the same number; one transaction, on disk at return."""
+        rows = [_to_row(change) for change in changes]
+        marks = ", ".join("?" * len(Change._fields))
+        with self._errors_named(), self._transaction():
+            self._connection.executemany(
+                f"INSERT OR REPLACE INTO changes ({', '.join(Change._fields)}) VALUES ({marks})", rows
+            )
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """The run of that id, or None."""
+        found = self._select("SELECT * FROM runs WHERE run_id = ?", (run_id,))
+        return RunRecord(*found[0]) if found else None
+
+    def last_runs(self, count: int) -> list[RunRecord]:
+        """The newest runs, newest first."""
+        return [RunRecord(*row) for row in self._select("SELECT * FROM runs ORDER BY run_id DESC LIMIT ?", (count,))]
+
+    def changes_of(self, run_id: str) -> list[Change]:
+        """What a run changed, in order."""
+        return self._changes("SELECT * FROM changes WHERE run_id = ? ORDER BY number", (run_id,))
+
+    def changes_to(self, path: str, count: int = 20) -> list[Change]:
+        """The newest changes to one path, newest first."""
+        return self._changes("SELECT * FROM changes WHERE path = ? ORDER BY run_id DESC LIMIT ?", (_path_value(path), count))
+
+    def _changes(self, query: str, parameters: Sequence[object]) -> list[Change]:
+        return [_from_row(row) for row in self._select(query, parameters)]
+
+    def _select(self, query: str, parameters: Sequence[object]) -> list[Any]:
+        with self._errors_named(), closing(self._connection.execute(query, parameters)) as rows:
+            return rows.fetchall()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _errors_named(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _unusable(self._path, error) from error
+
+
+def _to_row(change: Change) -> tuple[object, ...]:
+    stored = change._replace(
+        path=_path_value(change.path), copy=_path_value(change.copy), set_aside=_path_value(change.set_aside)
+    )
+    return (*stored[:-2], change.status.value, change.detail)
+
+
+def _from_row(row: tuple[Any, ...]) -> Change:
+    change = Change(*row)
+    return change._replace(
+        path=os.fsdecode(change.path),
+        copy=os.fsdecode(change.copy) if change.copy else None,
+        set_aside=os.fsdecode(change.set_aside) if change.set_aside else None,
+        status=ChangeStatus(change.status),
+    )
+
+
+def _path_value(path: str | None) -> Any:
+    """Text where the path is UTF-8, else its bytes: SQLite's text holds nothing else."""
+    if path is None or path.isprintable():
+        return path
+    return os.fsencode(path)
+
+
+def _unusable(path: str, error: Exception) -> StateError:
+    return StateError(
+        f"the history of runs cannot be used ({error})",
+        path=path,
+        hint="if it is damaged, move it away: it is made anew, and the copies in backups/ stay",
+    )
+

@@ -1,0 +1,1 @@
+"""Completions; this room knows nothing of sessions."""

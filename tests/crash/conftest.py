@@ -1,0 +1,61 @@
+"""The laboratory that all crash tests share, and the tables that they end with."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.crash.laboratory import Laboratory
+from tests.crash.proof import write_proof
+from tests.killing import REPOSITORY, WarmParent, build_shim
+
+FULL = os.environ.get("GAVAT_TEST_SCALE") == "full"
+WARM = ("telethon.sessions", "tests.crash.victims", "tests.crash.remedies")
+TABLES = pytest.StashKey[dict[str, str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TABLES] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for section, text in config.stash[TABLES].items():
+        terminalreporter.section(section)
+        terminalreporter.write_line(text)
+
+
+def _tool_modules() -> tuple[str, ...]:
+    """All of the tool, with what it imports only when needed: a forked child then starts in milliseconds."""
+    rooms = (REPOSITORY / "core" / room for room in ("commands", "session_files"))
+    files = (path for room in rooms for path in sorted(room.glob("[a-z]*.py")))
+    return tuple(".".join(path.relative_to(REPOSITORY).with_suffix("").parts) for path in files)
+
+
+@pytest.fixture(scope="session")
+def laboratory() -> Iterator[Laboratory]:
+    """The warmed parent with the shim preloaded, on tmpfs where there is one."""
+    memory = Path("/dev/shm")
+    scratch = Path(tempfile.mkdtemp(prefix="gavat-crash-", dir=memory if os.access(memory, os.W_OK) else None))
+    try:
+        shim = build_shim(scratch)
+        if shim is None:
+            pytest.skip("no C compiler is here, and the shim is written in C")
+        with WarmParent(shim=shim, warm=WARM + _tool_modules()) as parent:
+            yield Laboratory(parent, scratch, full=FULL)
+    finally:
+        shutil.rmtree(scratch)
+
+
+@pytest.fixture
+def publish(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
+    """Show a table at the end of the run; in full scale keep it in docs/proof.md."""
+
+    def _publish(section: str, text: str) -> None:
+        pytestconfig.stash[TABLES][section] = text
+        if FULL:
+            write_proof(section, text)
+
+    return _publish

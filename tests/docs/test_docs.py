@@ -1,0 +1,108 @@
+"""The documents tell the truth: their commands run, their tables are the code's, their examples work."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from core.commands import exit_codes
+from core.commands.cleanup import PROGRAM as CLEANUP_PROGRAM
+from core.commands.monitor import PROGRAM as MONITOR_PROGRAM
+from core.session_files import sample_fleet
+from core.session_files.settings import FilesSettings
+from core.state.settings import StateSettings
+from tests.tool import ROOT, Tool
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+OLDER = (ROOT / "docs" / "older_systems.md").read_text(encoding="utf-8")
+EMBEDDING = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
+NOW_COLUMN = [
+    line.split(" | ")[1].strip("` ") for line in OLDER.splitlines() if line.startswith("| `") or " | `" in line
+]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Path:
+    """A working directory with sessions/ in it."""
+    (tmp_path / "sessions").mkdir(mode=0o700)
+    sample_fleet.write_healthy(str(tmp_path / "sessions" / "alice"))
+    sample_fleet.crash_in_large_transaction(str(tmp_path / "sessions" / "bob"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("now", sorted(set(NOW_COLUMN)))
+def test_every_line_of_old_to_new_works(fleet: Path, now: str) -> None:
+    """Commands end well in a folder with sessions/, imports import."""
+    if now.startswith("from "):
+        command = [sys.executable, "-c", now]
+        environ = {**Tool(fleet / "state").env(), "PYTHONPATH": str(ROOT)}
+    else:
+        program, script, *arguments = shlex.split(now)
+        assert program == "python"
+        command = [sys.executable, str(ROOT / script), *arguments]
+        environ = Tool(fleet / "state").env()
+
+    done = subprocess.run(command, cwd=fleet, env=environ, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_command_is_in_the_readme() -> None:
+    """What the programs know, the table of commands shows, and nothing else."""
+    shown = set(re.findall(r"^\| `(\w+\.py) \[?(\w+)\]?", README, re.MULTILINE))
+
+    assert shown == {(one.script, name) for one in (CLEANUP_PROGRAM, MONITOR_PROGRAM) for name in one.commands}
+
+
+def test_every_setting_is_in_the_readme_with_its_place() -> None:
+    """Variable, table and key of each room's settings."""
+    shown = set(re.findall(r"^\| `(GAVAT_\w+)` \| `\[(\w+)\] (\w+)`", README, re.MULTILINE))
+
+    assert shown == {
+        (one.metadata["declaration"].variable, room.section, one.name)
+        for room in (FilesSettings, StateSettings)
+        for one in fields(room)
+    }
+
+
+def test_every_exit_code_is_in_the_readme() -> None:
+    """The table lists the codes that the code knows."""
+    table = README.partition("### Exit codes")[2].partition("###")[0]
+
+    assert set(re.findall(r"^\| (\d+) \|", table, re.MULTILINE)) == {
+        str(value) for name, value in vars(exit_codes).items() if name.isupper()
+    }
+
+
+def test_the_five_lines_of_embedding_work(fleet: Path) -> None:
+    """The first example, run in a program beside its sessions/."""
+    example = EMBEDDING.partition("```python\n")[2].partition("```")[0]
+
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=fleet,
+        env={**Tool(fleet / "state").env(), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[0].split()[:2] == ["alice", "fine"]
+    assert done.stdout.splitlines()[1].split()[:2] == ["bob", "mended"]
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    """Every relative link of README and docs names a file that is there, or that a make target writes."""
+    written_by_make = {"docs/proof.md", "docs/benchmarks.md"}
+    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    for document in documents:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
+            path = (document.parent / target).resolve()
+            assert path.exists() or str(path.relative_to(ROOT)) in written_by_make, f"{document.name}: {target}"
