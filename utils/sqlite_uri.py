@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-~")
+_PLAIN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-~"
+_ENCODED = [chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in range(256)]
 
 
 def sqlite_uri(path: str, *, mode: str) -> str:
@@ -13,5 +14,5 @@ def sqlite_uri(path: str, *, mode: str) -> str:
     Every byte but plain letters, digits and `/._-~` is percent-encoded: `?`, `#`, `%` and bytes that are not UTF-8
     are legal in file names.
     """
-    encoded = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in os.fsencode(os.path.abspath(path)))
+    encoded = "".join(map(_ENCODED.__getitem__, os.fsencode(os.path.abspath(path))))
     return f"file:{encoded}?mode={mode}"

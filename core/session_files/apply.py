@@ -18,7 +18,6 @@ from typing import NamedTuple
 from core.errors import GavatError, PlanOutdated, SessionFileBusy, SessionFileDamaged
 from core.session_files.copies import (
     CopyStore,
-    FamilyCopy,
     copy_members,
     is_unchanged,
     shelf_name,
@@ -51,7 +50,8 @@ class _Prepared(NamedTuple):
     """An entry that was looked at again and copied, or the result that ends it before."""
 
     entry: PlanEntry
-    copy: FamilyCopy | None = None
+    copy: str | None = None
+    """Folder of the copy."""
     ended: EntryResult | None = None
 
 
@@ -150,7 +150,7 @@ class Applier:
         )
 
     def _change(
-        self, path: str, codes: str, actions: str, *, copy: FamilyCopy | None = None, mode_before: int | None = None
+        self, path: str, codes: str, actions: str, *, copy: str | None = None, mode_before: int | None = None
     ) -> Change:
         self._number += 1
         return Change(
@@ -159,9 +159,8 @@ class Applier:
             path=os.path.abspath(path),
             codes=codes,
             actions=actions,
-            copy=copy.folder if copy else None,
+            copy=copy,
             mode_before=mode_before,
-            digest=copy.digest if copy else None,
             set_aside=None,
             status=ChangeStatus.STARTED,
             detail="",
@@ -169,7 +168,7 @@ class Applier:
 
     def _act(self, one: _Prepared) -> _Acted:
         entry, family = one.entry, one.entry.seen.family
-        copy = one.copy.folder if one.copy else None
+        copy = one.copy
         aside: str | None = None
         after: Contents | None = None
         try:

@@ -6,6 +6,7 @@ The states and Telethon's own reaction to each are measured in research: teletho
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from core.session_files.database_pages import DatabasePages, PageUnreadable, SchemaTable, Value
 from core.session_files.model import Contents, ContentsKind
@@ -28,18 +29,11 @@ def judge_pages(pages: DatabasePages, *, secret: bytes) -> Contents:
     """Say what the database holds; a page that cannot be read makes it DAMAGED, with the page named."""
     try:
         schema = pages.schema()
-        # A virtual table has no root, and one WITHOUT ROWID is an index: neither is Telethon's.
-        tables = {item.name: item for item in schema if item.kind == "table" and _has_rows(item)}
+        tables, roots = _tables_and_roots(schema)
         if schema and not tables:
             return Contents(ContentsKind.FOREIGN, reason=_FOREIGN)
-        contents = judge_tables(
-            {name: item.sql for name, item in tables.items()},
-            lambda name: list(pages.rows(tables[name].root)),
-            secret=secret,
-        )
-        for item in schema:
-            if item.root:
-                pages.check_tree(item.root)
+        contents = judge_tables(tables, lambda name: list(pages.rows(roots[name])), secret=secret)
+        pages.check_trees(roots.values())
     except PageUnreadable as unreadable:
         return Contents(ContentsKind.DAMAGED, reason=str(unreadable))
     return contents
@@ -65,8 +59,6 @@ def judge_tables(tables: Mapping[str, str], rows: Rows, *, secret: bytes) -> Con
     if not tables.keys() & {"sessions", "version", "entities"}:
         return Contents(ContentsKind.FOREIGN, reason=_FOREIGN)
     keys = [_key_of(values) for _rowid, values in rows("sessions")] if "sessions" in tables else []
-    from hashlib import blake2b  # loads OpenSSL: only where something is looked into
-
     # `version integer primary key` is the row id itself (fileformat2 §2.3)
     versions = [rowid for rowid, _values in rows("version")] if "version" in tables else []
     kind, reason = _judge_schema(tables, versions)
@@ -76,7 +68,7 @@ def judge_tables(tables: Mapping[str, str], rows: Rows, *, secret: bytes) -> Con
         any(len(key) == KEY_SIZE for key in keys),
         len(keys),
         reason,
-        blake2b(b"".join(keys), key=secret).digest() if keys else None,
+        _mark(keys, secret),
     )
 
 
@@ -96,8 +88,24 @@ def _judge_schema(tables: Mapping[str, str], versions: list[int]) -> tuple[Conte
     return ContentsKind.TELETHON, ""
 
 
+@lru_cache(maxsize=64)
+def _tables_and_roots(schema: tuple[SchemaTable, ...]) -> tuple[dict[str, str], dict[str, int]]:
+    """SQL of each table with rows, and the root of every tree, by name; the same for a whole fleet.
+
+    A virtual table has no root, and one WITHOUT ROWID is an index: neither is Telethon's.
+    """
+    tables = {item.name: item.sql for item in schema if item.kind == "table" and _has_rows(item)}
+    return tables, {item.name: item.root for item in schema if item.root}
+
+
 def _has_rows(item: SchemaTable) -> bool:
     return bool(item.root) and "WITHOUT ROWID" not in item.sql.upper()
+
+
+def _mark(keys: list[bytes], secret: bytes) -> bytes | None:
+    from hashlib import blake2b  # loads OpenSSL: only where something is looked into
+
+    return blake2b(b"".join(keys), key=secret).digest() if keys else None
 
 
 def _key_of(values: tuple[Value, ...]) -> bytes:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from hashlib import blake2b, sha256
-from typing import NamedTuple
+from hashlib import blake2b
 
 from core.errors import CopyFailed, PlanOutdated
 from core.session_files.listing import file_stat
@@ -23,15 +22,8 @@ from utils.redact import printable
 
 _PARTIAL = ".partial-"
 _VERIFIED = "verified"
+_SIDECAR_SUFFIXES = tuple(kind.value for kind in SidecarKind)
 _CHUNK = 1024 * 1024
-
-
-class FamilyCopy(NamedTuple):
-    """A whole copy of one family."""
-
-    folder: str
-    digest: str
-    """Of the members' names and bytes, hexadecimal."""
 
 
 class CopyStore:
@@ -41,27 +33,27 @@ class CopyStore:
         self._root = root
         self._keep = keep
 
-    def write(self, family: SessionFamily, run_id: str) -> FamilyCopy:
-        """Copy the family's files; the copy is on disk at return, but for the name of its shelf (`settle`).
+    def write(self, family: SessionFamily, run_id: str) -> str:
+        """Copy the family's files and return the copy's folder; on disk but for the name of its shelf (`settle`).
 
         Raises PlanOutdated when the family changed while it was copied, CopyFailed when the copy cannot be made;
         either way nothing of it remains.
         """
-        shelf = os.path.join(self._root, shelf_name(family))
-        partial = os.path.join(shelf, _PARTIAL + run_id)
+        shelf = f"{self._root}/{shelf_name(family)}"
+        partial, copy = f"{shelf}/{_PARTIAL}{run_id}", f"{shelf}/{run_id}"
         with _failures_named(family.path):
             os.makedirs(partial, mode=0o700, exist_ok=True)
             try:
-                digest = copy_members(family, partial, durable=os.fsync)
+                copy_members(family, partial, durable=os.fsync)
                 if not is_unchanged(family):
                     raise PlanOutdated("it changed while it was copied", path=family.path)
                 sync_folder(partial)
-                os.rename(partial, os.path.join(shelf, run_id))
+                os.rename(partial, copy)
                 sync_folder(shelf)
             except BaseException:
                 shutil.rmtree(partial, ignore_errors=True)
                 raise
-        return FamilyCopy(os.path.join(shelf, run_id), digest)
+        return copy
 
     def settle(self) -> None:
         """Put the names of all shelves on disk, once for a batch of copies; raises CopyFailed."""
@@ -96,46 +88,41 @@ def shelf_name(family: SessionFamily) -> str:
     return f"{plain[:60]}-{blake2b(os.fsencode(family.target), digest_size=5).hexdigest()}"
 
 
-def copy_members(family: SessionFamily, folder: str, *, durable: object = None) -> str:
-    """Copy the family's files into `folder` under their base names (0600) and return the digest of all bytes.
+def copy_members(family: SessionFamily, folder: str, *, durable: Callable[[int], None] | None = None) -> None:
+    """Copy the family's files into `folder` under their base names (0600).
 
     `durable` is called with each descriptor before it is closed (`os.fsync`), or None for scratch copies.
     """
-    digest = sha256()
     for path in member_paths(family):
-        base = os.path.basename(path)
-        digest.update(os.fsencode(base) + b"\0")
-        destination = os.path.join(folder, base)
+        destination = f"{folder}/{os.path.basename(path)}"
         target = os.open(destination, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             for chunk in read_chunks(path):
-                digest.update(chunk)
                 view = memoryview(chunk)
                 while view:
                     view = view[os.write(target, view) :]
-            if callable(durable):
+            if durable is not None:
                 durable(target)
         finally:
             os.close(target)
-    return digest.hexdigest()
 
 
 def is_unchanged(family: SessionFamily) -> bool:
     """Whether no member was replaced, written, chmodded, added or removed since the family was listed."""
-    seen = {one.path: one.stat for one in family.sidecars}
-    if family.main is not None:
-        seen[family.target] = family.main
-    paths = [family.target, *(family.target + kind.value for kind in SidecarKind)]
     if family.path != family.target and os.path.realpath(family.path) != family.target:
         return False  # the link leads elsewhere now
-    return all(seen.get(path) == _stat_or_none(path) for path in paths)
+    seen = {one.kind.value: one.stat for one in family.sidecars}
+    return _is_still(family.target, family.main) and all(
+        _is_still(family.target + suffix, seen.get(suffix)) for suffix in _SIDECAR_SUFFIXES
+    )
 
 
-def _stat_or_none(path: str) -> FileStat | None:
+def _is_still(path: str, seen: FileStat | None) -> bool:
     try:
-        return file_stat(os.lstat(path))
+        found = os.lstat(path)
     except FileNotFoundError:
-        return None
+        return seen is None
+    return seen is not None and file_stat(found) == seen
 
 
 def member_paths(family: SessionFamily) -> list[str]:

@@ -8,7 +8,7 @@ Damage raises PageUnreadable with the page's number; nothing else is raised for 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ _DEEPEST_TREE = 20
 _NOT_LOCAL = 35
 """A row longer than the usable page less this continues on overflow pages (fileformat2 §1.6)."""
 _LEAF_HEADER = 8
+_LEAVES = (_LEAF_TABLE, _LEAF_INDEX)
 _cells_and_content = struct.Struct(">HH").unpack_from
 _SMALL_SIZES = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0)
 """Bytes of a value by serial type, below the blobs and texts (fileformat2 §2.1)."""
@@ -107,16 +108,21 @@ class DatabasePages:
         """Whether a leaf of the tree at `root` comes from the overlay; raises PageUnreadable."""
         return any(number in self._overlay for number, _page, _start in self._leaves(root))
 
-    def check_tree(self, root: int) -> None:
-        """Raise PageUnreadable at the first page below `root` that is missing or no b-tree page."""
-        for number, page, start in self._leaves(root):
-            cells, content = _cells_and_content(page, start + 3)
-            if start + _LEAF_HEADER + 2 * cells > (content or 65536):
-                raise PageUnreadable(number, "its cells overlap its header")
+    def check_trees(self, roots: Iterable[int]) -> None:
+        """Raise PageUnreadable at the first page of the trees that is missing or no b-tree page."""
+        head, page_size = self._head, self._page_size
+        for root in roots:
+            start = (root - 1) * page_size
+            # Most trees of a session are one page of the first read: looked at in place.
+            if root > 1 and not self._overlay and start + page_size <= len(head) and head[start] in _LEAVES:
+                _check_leaf(root, head, start)
+                continue
+            for number, page, at in self._leaves(root):
+                _check_leaf(number, page, at)
 
     def _leaves(self, root: int) -> Iterator[tuple[int, bytes, int]]:
         page = self.page(root)
-        if page[0] in (_LEAF_TABLE, _LEAF_INDEX):  # a tree of one page: most of a session's
+        if page[0] in _LEAVES:  # a tree of one page: most of a session's
             yield root, page, 0
             return
         stack = [(root, 0)]
@@ -129,7 +135,7 @@ class DatabasePages:
             page = self.page(number)
             start = HEADER_SIZE if number == 1 else 0
             kind = page[start]
-            if kind in (_LEAF_TABLE, _LEAF_INDEX):
+            if kind in _LEAVES:
                 yield number, page, start
             elif kind in (_INTERIOR_TABLE, _INTERIOR_INDEX):
                 children = [_u32(page, cell, number) for cell in _cell_offsets(number, page, start, self._usable)]
@@ -168,6 +174,13 @@ class DatabasePages:
             missing -= usable - 4
             follow = _u32(overflow, 0, follow)
         return b"".join(parts)
+
+
+def _check_leaf(number: int, page: bytes, start: int) -> None:
+    cells, content = _cells_and_content(page, start + 3)
+    at = HEADER_SIZE if number == 1 else 0
+    if at + _LEAF_HEADER + 2 * cells > (content or 65536):
+        raise PageUnreadable(number, "its cells overlap its header")
 
 
 def _cell_offsets(number: int, page: bytes, start: int, usable: int) -> tuple[int, ...]:

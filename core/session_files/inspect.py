@@ -96,7 +96,7 @@ class _Looker:
 
     def _look_at_free(self, family: SessionFamily, header: DatabaseHeader, head: bytes) -> FileInspection:
         if family.sidecars:
-            family = replace(family, sidecars=tuple(map(classify_sidecar, family.sidecars)))
+            family = family._replace(sidecars=tuple(map(classify_sidecar, family.sidecars)))
         assert family.main is not None
         needs_inside = family.sidecars or header.journal_mode is JournalMode.WAL or family.main.mode & 0o077
         if self._depth is Depth.OUTSIDE and not needs_inside:
@@ -106,7 +106,7 @@ class _Looker:
     def _look_at_orphan(self, family: SessionFamily) -> FileInspection:
         probed = self._prober.ask(family, read=0)
         if probed.occupancy.usage is Usage.FREE:
-            family = replace(family, sidecars=tuple(map(classify_sidecar, family.sidecars)))
+            family = family._replace(sidecars=tuple(map(classify_sidecar, family.sidecars)))
         return FileInspection(family, _UNREAD, probed.occupancy)
 
     def name_holders(self, files: list[FileInspection]) -> Iterable[FileInspection]:
@@ -124,12 +124,12 @@ class _Looker:
         pids = {pid for identity in _identities(file.family) for pid in scan.pids.get(identity, ())}
         if pids:
             holders = tuple(describe_holder(pid) for pid in sorted(pids))
-            return replace(file, occupancy=replace(occupancy, usage=Usage.IN_USE, holders=holders))
+            return file._replace(occupancy=replace(occupancy, usage=Usage.IN_USE, holders=holders))
         if occupancy.evidence is Evidence.WRITE_LEASE:
             return self._second_look(file)
         if occupancy.evidence is Evidence.OPEN_FILES and scan.complete and self._file_system in LOCAL:
             proven = Occupancy(Usage.FREE, Evidence.OPEN_FILES)
-            return replace(self._look_at_free(file.family, *self._read_unleased(file.family)), occupancy=proven)
+            return self._look_at_free(file.family, *self._read_unleased(file.family))._replace(occupancy=proven)
         return file
 
     def _read_unleased(self, family: SessionFamily) -> tuple[DatabaseHeader, bytes]:

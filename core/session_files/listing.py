@@ -6,7 +6,6 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import replace
 
 from core.session_files.model import EntryKind, FileStat, SessionFamily, Sidecar, SidecarKind
 
@@ -62,8 +61,8 @@ class Listing:
             family = self._link(name)
             identity = (family.main.device, family.main.inode) if family.main else None
             if identity in targets:
-                family = replace(
-                    family, kind=EntryKind.ALIAS, main=None, sidecars=(), note=f"a link to {family.target}"
+                family = family._replace(
+                    kind=EntryKind.ALIAS, main=None, sidecars=(), note=f"a link to {family.target}"
                 )
             elif identity:
                 targets.add(identity)
@@ -90,7 +89,7 @@ class Listing:
         family = resolve_link(file_name[: -len(SUFFIX)], f"{self.folder}/{file_name}")
         unread = [one.path.rpartition("/")[2] for one in self._sidecars_in_listing(file_name)]
         if unread and family.kind is EntryKind.SESSION and family.target.rpartition("/")[0] != self.folder:
-            family = replace(family, note=f"{', '.join(unread)} beside the link: SQLite looks beside {family.target}")
+            family = family._replace(note=f"{', '.join(unread)} beside the link: SQLite looks beside {family.target}")
         return family
 
     def _session(self, file_name: str) -> SessionFamily:
@@ -168,16 +167,8 @@ def resolve_link(name: str, path: str) -> SessionFamily:
 
 def file_stat(found: os.stat_result) -> FileStat:
     """The part of a stat result that decisions need."""
-    return FileStat(
-        found.st_size,
-        found.st_mtime_ns,
-        found.st_dev,
-        found.st_ino,
-        stat.S_IMODE(found.st_mode),
-        found.st_uid,
-        found.st_gid,
-        found.st_nlink,
-    )
+    mode, inode, device, links, uid, gid, size = found[:7]
+    return FileStat(size, found.st_mtime_ns, device, inode, stat.S_IMODE(mode), uid, gid, links)
 
 
 def _regular(name: str, path: str, target: str, found: os.stat_result) -> SessionFamily:

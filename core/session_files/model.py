@@ -71,8 +71,7 @@ class EntryKind(Enum):
     UNREADABLE = "unreadable"
 
 
-@dataclass(frozen=True, slots=True)
-class SessionFamily:
+class SessionFamily(NamedTuple):
     """A session file with all that lies beside it, as one listing of the folder saw it."""
 
     name: str
@@ -226,8 +225,7 @@ class FindingNote(NamedTuple):
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileInspection:
+class FileInspection(NamedTuple):
     """All that was learned of one family, from outside and, where asked and proven free, from inside."""
 
     family: SessionFamily
@@ -236,8 +234,7 @@ class FileInspection:
     contents: Contents | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlanEntry:
+class PlanEntry(NamedTuple):
     """The decision about one family, with its reasons."""
 
     seen: FileInspection

@@ -68,6 +68,8 @@ def plan_file(
     a recovery. `folder_owner` (uid): a link from that user's folder to another user's file is not followed.
     """
     family = seen.family
+    if _nothing_to_say(seen):
+        return PlanEntry(seen, Verdict.FINE)
     if family.kind in _SKIPPED:
         code, verdict = _SKIPPED[family.kind]
         return PlanEntry(seen, verdict, (FindingNote(code, family.note),))
@@ -127,8 +129,6 @@ def _plan_unknown(seen: FileInspection) -> PlanEntry:
 
 
 def _plan_free(seen: FileInspection) -> PlanEntry:
-    if _nothing_to_say(seen):
-        return PlanEntry(seen, Verdict.FINE)
     if seen.header.kind is HeaderKind.EMPTY:
         return _plan_empty(seen)
     contents = seen.contents or Contents(ContentsKind.UNREAD)
@@ -152,13 +152,17 @@ def _plan_free(seen: FileInspection) -> PlanEntry:
 
 
 def _nothing_to_say(seen: FileInspection) -> bool:
-    """Whether a free session is plainly fine; true for nearly all of a fleet, so asked before all else."""
-    main, header, contents = seen.family.main, seen.header, seen.contents
+    """Whether it is a free session and plainly fine; true for nearly all of a fleet, so asked before all else."""
+    family, header, contents = seen.family, seen.header, seen.contents
+    main = family.main
     return (
-        not seen.family.sidecars
-        and not seen.family.note
+        seen.occupancy.usage is Usage.FREE
+        and not family.sidecars
+        and not family.note
+        and family.path == family.target
         and header.journal_mode is JournalMode.ROLLBACK
         and main is not None
+        and main.links == 1
         and not main.mode & _OTHERS
         and main.size >= header.page_count * header.page_size
         and (

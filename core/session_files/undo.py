@@ -79,7 +79,7 @@ class Undoer:
         self._copies.settle()
         with self._mended_again(now.family, copy) as mended, hold_session_lease(now.family):
             put_back(now.family, copy, mode=change.mode_before, mended=mended)
-        return f"bytes of before are back; those of now are in {kept.folder}"
+        return f"bytes of before are back; those of now are in {kept}"
 
     @contextmanager
     def _mended_again(self, family: SessionFamily, copy: str) -> Iterator[str]:

@@ -36,7 +36,6 @@ CREATE TABLE changes (
     actions TEXT NOT NULL,
     copy ANY,
     mode_before INTEGER,
-    digest TEXT,
     set_aside ANY,
     status TEXT NOT NULL,
     detail TEXT NOT NULL DEFAULT '',
@@ -67,8 +66,6 @@ class Change(NamedTuple):
     copy: str | None
     """Folder of the byte copy; None where only a mode was changed."""
     mode_before: int | None
-    digest: str | None
-    """Of the copied bytes, hexadecimal; never of a key."""
     set_aside: str | None
     """Folder that the sidecars moved to."""
     status: ChangeStatus

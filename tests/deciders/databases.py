@@ -75,7 +75,7 @@ def read_by_us(pages: DatabasePages) -> dict[str, list[Row]]:
     schema = pages.schema()
     for item in schema:
         if item.root:
-            pages.check_tree(item.root)
+            pages.check_trees([item.root])
     return {item.name: list(pages.rows(item.root)) for item in schema if item.kind == "table"}
 
 

@@ -79,7 +79,7 @@ def walk(main: bytes) -> dict[str, list[Row]]:
         return found
     for item in schema:
         try:
-            pages.check_tree(item.root)
+            pages.check_trees([item.root])
             found[item.name] = list(pages.rows(item.root))
         except PageUnreadable:
             continue
@@ -200,7 +200,7 @@ def test_a_leaf_whose_cells_overlap_its_header_is_told() -> None:
     main[4096 + 5 : 4096 + 7] = (9).to_bytes(2, "big")
 
     with pytest.raises(PageUnreadable, match="page 2 cannot be read: its cells overlap its header"):
-        open_pages(bytes(main)).check_tree(2)
+        open_pages(bytes(main)).check_trees([2])
 
 
 def test_a_row_larger_than_its_database_is_told() -> None:

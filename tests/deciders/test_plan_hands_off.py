@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from core.session_files.model import (
@@ -202,7 +200,7 @@ def test_a_sidecar_that_could_not_be_read_means_hands_off(sidecar: Sidecar) -> N
 def test_a_link_to_a_file_of_another_user_is_not_followed(verdict: Verdict) -> None:
     """GV115: whoever owns the folder could point the tool, run as root, at anybody's file."""
     owner = OWNER if verdict is Verdict.FINE else OWNER + 1
-    linked = replace(family(), target="/elsewhere/b.session")
+    linked = family()._replace(target="/elsewhere/b.session")
 
     planned = plan_file(inspection(of=linked), now=NOW, folder_owner=owner)
 

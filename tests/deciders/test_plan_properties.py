@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
@@ -81,7 +80,7 @@ def test_only_a_free_session_gets_actions(seen: FileInspection) -> None:
 @given(sessions, st.sampled_from([Usage.IN_USE, Usage.UNKNOWN]), st.sampled_from(Evidence))
 def test_a_session_in_use_or_unknown_never_has_actions(seen: FileInspection, usage: Usage, evidence: Evidence) -> None:
     """However broken it looks: what a bot is writing always looks broken."""
-    planned = plan(replace(seen, occupancy=Occupancy(usage, evidence, "asked")))
+    planned = plan(seen._replace(occupancy=Occupancy(usage, evidence, "asked")))
 
     assert planned.actions == ()
     assert planned.verdict in (Verdict.IN_USE, Verdict.UNKNOWN)
@@ -94,7 +93,7 @@ def test_a_hard_linked_session_never_has_actions(seen: FileInspection, links: in
     assert seen.family.main is not None
     main = seen.family.main._replace(links=links)
 
-    planned = plan(replace(seen, family=replace(seen.family, main=main)))
+    planned = plan(seen._replace(family=seen.family._replace(main=main)))
 
     assert planned.actions == ()
 
@@ -117,7 +116,7 @@ def test_a_foreign_database_never_gets_actions(seen: FileInspection, kind: Conte
     """Another library's file is its own, WAL, modes and all; only an empty file has no library."""
     contents = Contents(kind, reason="not ours")
 
-    planned = plan(replace(seen, occupancy=FREE, contents=contents))
+    planned = plan(seen._replace(occupancy=FREE, contents=contents))
 
     if seen.header.kind is not HeaderKind.EMPTY:
         assert planned.actions == ()
@@ -162,7 +161,7 @@ def test_a_hot_journal_is_only_ever_played_back_or_set_aside(seen: FileInspectio
     """No plan removes what a rollback needs."""
     found = seen.family.sidecar(SidecarKind.JOURNAL)
 
-    planned = plan(replace(seen, occupancy=FREE))
+    planned = plan(seen._replace(occupancy=FREE))
 
     if found is not None and found.heat is JournalHeat.HOT:
         assert RepairAction.REMOVE_COLD_JOURNAL not in planned.actions

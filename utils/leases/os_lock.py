@@ -22,6 +22,7 @@ from utils.redact import masked_command, printable
 
 _FLOCK = struct.Struct("hhqqixxxx")  # struct flock: l_type, l_whence, l_start, l_len, l_pid (0 for OFD locks)
 _TEXT_SIZE = 512  # fixed, so that the file is overwritten and never truncated
+_LOOKING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOATIME
 _BUSY = (errno.EAGAIN, errno.EACCES)
 
 
@@ -122,13 +123,12 @@ def probe_os_lock(path: str) -> LeaseProbe:
         os.close(descriptor)
 
 
-def open_without_access_time(path: str, flags: int = os.O_RDONLY) -> int:
+def open_without_access_time(path: str) -> int:
     """Open for looking: no access time changed where the kernel allows it (own files, root), no symlink followed."""
-    flags |= os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
     try:
-        return os.open(path, flags | os.O_NOATIME)
+        return os.open(path, _LOOKING)
     except PermissionError:
-        return os.open(path, flags)
+        return os.open(path, _LOOKING & ~os.O_NOATIME)
 
 
 def _open_lock_file(path: str, owner_ids: tuple[int, int] | None) -> int:
