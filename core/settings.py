@@ -1,16 +1,15 @@
 """Filling the rooms' settings: flag > environment > gavat.toml > default.
 
-Each room declares a frozen dataclass whose fields come from `setting(…)`; `load_settings` fills them all at once, so
-that a name nobody declared is found and answered with the nearest one.
+Each room declares an immutable class of its settings and a `Room` that says how each is named and read.
+`load_settings` fills them all at once, so that a name nobody declared is found and answered with the nearest one.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from typing import Any, ClassVar, Protocol
+from typing import Any, NamedTuple
 
 from core.errors import ConfigError
 from utils.redact import printable
@@ -20,56 +19,50 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 Parse = Callable[[str], Any]
 
 
-class RoomSettings(Protocol):
-    """A frozen dataclass made of `setting(…)` fields."""
-
-    section: ClassVar[str]
-    """Table of gavat.toml that its keys stand in."""
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """How one setting is named and read."""
+class Declaration(NamedTuple):
+    """How one setting is named in the environment, and how its text is read."""
 
     variable: str
     parse: Parse
+    """Raises ValueError."""
     help: str
 
 
-def setting(default: Any, *, variable: str, parse: Parse, help: str) -> Any:  # noqa: A002 - the field's own word
-    """Declare a field of a room's settings; `parse` turns text into its value and raises ValueError."""
-    return field(default=default, metadata={"declaration": Declaration(variable, parse, help)})
+class Room(NamedTuple):
+    """One room's settings."""
+
+    section: str
+    """Table of gavat.toml that its keys stand in."""
+    settings: Callable[..., Any]
+    """The class; its field names are the keys, its defaults the defaults."""
+    declarations: Mapping[str, Declaration]
+    """By field name."""
 
 
 def load_settings(
-    rooms: tuple[type[Any], ...],
-    *,
-    flags: Mapping[str, Any],
-    environ: Mapping[str, str],
-    config_file: str,
-) -> dict[type[Any], Any]:
-    """Each room's settings, by class.
+    rooms: tuple[Room, ...], *, flags: Mapping[str, Any], environ: Mapping[str, str], config_file: str
+) -> list[Any]:
+    """Each room's settings, in order.
 
     `flags` holds values from the command line by field name, already parsed; None means not given. Raises
     ConfigError for an unknown or unreadable setting.
     """
-    _refuse_unknown(environ, {declared.variable for room in rooms for declared in _declared(room).values()})
+    _refuse_unknown(environ, {one.variable for room in rooms for one in room.declarations.values()})
     path = environ.get(CONFIG_VARIABLE) or config_file
     document = _read_config(path, must_exist=CONFIG_VARIABLE in environ)
     _refuse_unknown_keys(document, rooms, path)
-    filled = {}
+    filled = []
     for room in rooms:
         table = document.get(room.section, {})
         values = {}
-        for name, declared in _declared(room).items():
+        for name, declared in room.declarations.items():
             if flags.get(name) is not None:
                 values[name] = flags[name]
             elif environ.get(declared.variable):
                 values[name] = _parsed(declared, environ[declared.variable], f"variable {declared.variable}")
             elif name in table:
                 values[name] = _parsed(declared, _as_text(table[name]), f"{room.section}.{name} in {path}")
-        filled[room] = room(**values)
+        filled.append(room.settings(**values))
     return filled
 
 
@@ -101,27 +94,12 @@ def parse_paths(text: str) -> tuple[str, ...]:
     return paths
 
 
-def one_of(*choices: str) -> Parse:
-    """A parser that takes one of the words."""
-
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"«{printable(text)}» is none of {', '.join(choices)}")
-        return text
-
-    return parse
-
-
 def did_you_mean(word: str, known: set[str]) -> str | None:
     """A hint with the nearest known word, or None."""
     import difflib
 
     near = difflib.get_close_matches(word, sorted(known), n=1)
     return f"did you mean {near[0]}?" if near else None
-
-
-def _declared(room: type[Any]) -> dict[str, Declaration]:
-    return {one.name: one.metadata["declaration"] for one in fields(room)}
 
 
 def _refuse_unknown(environ: Mapping[str, str], known: set[str]) -> None:
@@ -145,8 +123,8 @@ def _read_config(path: str, *, must_exist: bool) -> dict[str, Any]:
         raise ConfigError(f"the configuration is no TOML: {error}", path=path) from error
 
 
-def _refuse_unknown_keys(document: dict[str, Any], rooms: tuple[type[Any], ...], path: str) -> None:
-    sections = {room.section: set(_declared(room)) for room in rooms}
+def _refuse_unknown_keys(document: dict[str, Any], rooms: tuple[Room, ...], path: str) -> None:
+    sections = {room.section: set(room.declarations) for room in rooms}
     for section, table in document.items():
         if section not in sections:
             raise ConfigError(f"unknown table [{section}]", path=path, hint=did_you_mean(section, set(sections)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -130,10 +129,10 @@ class FilesWork:
             if not entry.actions:
                 del results[path]
         left = {one.entry.seen.family.path for one in unfinished if one.outcome is Outcome.LEFT_ALONE}
-        again = replace(plan, entries=tuple(entry for path, entry in now.items() if path in left))
+        again = plan._replace(entries=tuple(entry for path, entry in now.items() if path in left))
         for result in applier.apply(again):
             results[result.entry.seen.family.path] = result
-        return replace(plan, entries=tuple(now.get(entry.seen.family.path, entry) for entry in plan.entries))
+        return plan._replace(entries=tuple(now.get(entry.seen.family.path, entry) for entry in plan.entries))
 
     def _plan_again(self, plan: FolderPlan, result: EntryResult) -> PlanEntry:
         seen = inspect_again(result.entry.seen.family.path, file_system=plan.folder.file_system)

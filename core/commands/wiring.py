@@ -10,13 +10,13 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from core.errors import ConfigError
-from core.session_files.settings import FilesSettings
+from core.session_files.settings import FILES_ROOM, FilesSettings
 from core.settings import load_settings
 from core.state import StateFolder
-from core.state.settings import ROOT, StateSettings
+from core.state.settings import ROOT, STATE_ROOM
 from utils.redact import printable
 
-_ROOMS = (StateSettings, FilesSettings)
+_ROOMS = (STATE_ROOM, FILES_ROOM)
 
 
 class Wiring(NamedTuple):
@@ -29,8 +29,8 @@ class Wiring(NamedTuple):
 def wire(flags: Mapping[str, Any] | None = None) -> Wiring:
     """Settings from flags, environment, gavat.toml and defaults; raises ConfigError."""
     config = os.path.join(ROOT, "gavat.toml")
-    settings = load_settings(_ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
-    return Wiring(settings[FilesSettings], StateFolder(os.path.abspath(settings[StateSettings].path)))
+    state, files = load_settings(_ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
+    return Wiring(files, StateFolder(os.path.abspath(state.path)))
 
 
 def session_folders(wiring: Wiring, named: Sequence[str], *, recursive: bool) -> tuple[list[str], list[ConfigError]]:

@@ -11,7 +11,6 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -181,7 +180,7 @@ class Applier:
             if RepairAction.TIGHTEN_PERMISSIONS in entry.actions:
                 set_mode(family.target, family.main, PRIVATE_FILE)
         except GavatError as error:
-            return _Acted(replace(_failed(entry, error), copy=copy), aside)
+            return _Acted(_failed(entry, error)._replace(copy=copy), aside)
         if copy is not None:
             self._copies.mark_verified(copy)
         return _Acted(EntryResult(entry, Outcome.DONE, after=after, copy=copy), aside)

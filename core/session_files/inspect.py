@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 from core.session_files.database_format import HEADER_SIZE, read_header
 from core.session_files.filesystem import LOCAL, file_system_of
@@ -42,8 +42,7 @@ class Depth(Enum):
     """The pages of every free file as well."""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderInspection:
+class FolderInspection(NamedTuple):
     """What one folder held."""
 
     folder: FolderStat
@@ -124,7 +123,7 @@ class _Looker:
         pids = {pid for identity in _identities(file.family) for pid in scan.pids.get(identity, ())}
         if pids:
             holders = tuple(describe_holder(pid) for pid in sorted(pids))
-            return file._replace(occupancy=replace(occupancy, usage=Usage.IN_USE, holders=holders))
+            return file._replace(occupancy=occupancy._replace(usage=Usage.IN_USE, holders=holders))
         if occupancy.evidence is Evidence.WRITE_LEASE:
             return self._second_look(file)
         if occupancy.evidence is Evidence.OPEN_FILES and scan.complete and self._file_system in LOCAL:

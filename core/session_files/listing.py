@@ -32,6 +32,7 @@ class Listing:
         self.folder = folder
         self._stats: dict[str, os.stat_result] = {}
         self._sidecars: dict[str, dict[SidecarKind, os.stat_result]] = {}
+        self._sessions: list[str] = []
         self._others = False
         descriptor = open_folder(folder)
         try:
@@ -49,24 +50,15 @@ class Listing:
 
     def families(self) -> Iterator[SessionFamily]:
         """Each family once, by name; a link to a file that another entry speaks for comes as an ALIAS."""
-        targets: set[tuple[int, int]] = set()
-        if any(stat.S_ISLNK(found.st_mode) for found in self._stats.values()):
-            targets = {(found.st_dev, found.st_ino) for found in self._stats.values() if stat.S_ISREG(found.st_mode)}
-        for name in sorted(self._stats):
-            if not name.endswith(SUFFIX):
-                continue
+        spoken_for: set[tuple[int, int]] | None = None
+        for name in sorted(self._sessions):
             if not stat.S_ISLNK(self._stats[name].st_mode):
                 yield self._session(name)
                 continue
-            family = self._link(name)
-            identity = (family.main.device, family.main.inode) if family.main else None
-            if identity in targets:
-                family = family._replace(
-                    kind=EntryKind.ALIAS, main=None, sidecars=(), note=f"a link to {family.target}"
-                )
-            elif identity:
-                targets.add(identity)
-            yield family
+            if spoken_for is None:
+                regular = (found for found in self._stats.values() if stat.S_ISREG(found.st_mode))
+                spoken_for = {(found.st_dev, found.st_ino) for found in regular}
+            yield self._link(name, spoken_for)
         yield from self._orphans()
 
     def _take(self, entry: os.DirEntry[str]) -> None:
@@ -78,6 +70,7 @@ class Listing:
                 return  # gone since the folder was read
             self._stats[name] = found
             if name.endswith(SUFFIX):
+                self._sessions.append(name)
                 return
             for suffix, kind in _SIDECAR_SUFFIXES.items():
                 if name.endswith(suffix):
@@ -85,8 +78,14 @@ class Listing:
         elif name != SET_ASIDE_FOLDER:
             self._others = True
 
-    def _link(self, file_name: str) -> SessionFamily:
+    def _link(self, file_name: str, spoken_for: set[tuple[int, int]]) -> SessionFamily:
         family = resolve_link(file_name[: -len(SUFFIX)], f"{self.folder}/{file_name}")
+        if family.main is not None:
+            identity = (family.main.device, family.main.inode)
+            if identity in spoken_for:
+                note = f"a link to {family.target}"
+                return family._replace(kind=EntryKind.ALIAS, main=None, sidecars=(), note=note)
+            spoken_for.add(identity)
         unread = [one.path.rpartition("/")[2] for one in self._sidecars_in_listing(file_name)]
         if unread and family.kind is EntryKind.SESSION and family.target.rpartition("/")[0] != self.folder:
             family = family._replace(note=f"{', '.join(unread)} beside the link: SQLite looks beside {family.target}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
@@ -153,8 +152,7 @@ class Holder(NamedTuple):
     """systemd unit or container, where its cgroup names one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Occupancy:
+class Occupancy(NamedTuple):
     """The answer to "does anybody use it?" with its evidence."""
 
     usage: Usage
@@ -181,8 +179,7 @@ class ContentsKind(Enum):
     UNREAD = "unread"
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(NamedTuple):
     """What was read from the pages of a file that nobody held; never the key itself."""
 
     kind: ContentsKind
@@ -190,8 +187,12 @@ class Contents:
     logged_in: bool | None = None
     login_rows: int | None = None
     reason: str = ""
-    login_mark: bytes | None = field(default=None, repr=False)
+    login_mark: bytes | None = None
     """Equal before and after mending when the login is; keyed with a secret of this process, never shown."""
+
+    def __repr__(self) -> str:
+        """All but the mark."""
+        return f"Contents({self.kind.value}, schema={self.schema_version}, logged_in={self.logged_in}, {self.reason!r})"
 
 
 class Verdict(Enum):
@@ -257,8 +258,7 @@ class FolderStat(NamedTuple):
     """Holds nothing but session families and what this tool puts beside them."""
 
 
-@dataclass(frozen=True, slots=True)
-class FolderPlan:
+class FolderPlan(NamedTuple):
     """What was seen in one folder and what is to be done there."""
 
     folder: FolderStat
@@ -278,8 +278,7 @@ class Outcome(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class EntryResult:
+class EntryResult(NamedTuple):
     """What was done to one entry, or why not."""
 
     entry: PlanEntry
@@ -290,4 +289,3 @@ class EntryResult:
     after: Contents | None = None
     copy: str | None = None
     """Folder of the byte copy taken first."""
-    extra: tuple[str, ...] = field(default=())

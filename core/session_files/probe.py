@@ -30,6 +30,7 @@ from utils.leases import LeaseState, open_without_access_time, probe_os_lock
 _FLOCK = struct.Struct("hhqqixxxx")
 _SQLITE_LOCK_BYTES = (0x40000000, 512)  # os_unix.c: PENDING_BYTE, RESERVED_BYTE, SHARED_FIRST … 510 bytes
 _SHM_LOCK_BYTES = (120, 9)  # os_unix.c: UNIX_SHM_BASE, eight locks and the dead-man switch
+_OPEN_ELSEWHERE = (errno.EAGAIN, errno.EWOULDBLOCK)
 _NO_LEASES_HERE = (errno.EINVAL, errno.ENOLCK, errno.EOPNOTSUPP)
 _CANNOT_LEASE = (errno.EACCES, errno.EPERM, *_NO_LEASES_HERE)
 
@@ -93,20 +94,20 @@ class Prober:
         except OSError as error:
             return Probed(_cannot_open(error, seen))
         try:
-            found = os.fstat(descriptor)
-            if (found.st_dev, found.st_ino) != (seen.device, seen.inode):
-                return Probed(_unknown(Evidence.NONE, "it was replaced while being looked at"))
-            probed = (
-                self._under_write_lease(descriptor, seen, read) if self._file_system in LOCAL else self._shared_disk()
-            )
-            if probed.occupancy.usage is not Usage.FREE and _range_is_locked(descriptor, _SQLITE_LOCK_BYTES):
-                # Asked second: a file that the lease proves free cannot be locked, and nearly all are free.
-                return Probed(Occupancy(Usage.IN_USE, Evidence.LOCK_BYTES, "holds a SQLite lock"), probed.head)
-            return probed
+            if self._leases_are_telling(descriptor, seen.device):
+                fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)  # closing the descriptor gives it back
+                return Probed(FREE, os.pread(descriptor, read, 0))
+            return self._without_lease(descriptor, self._why_no_lease())
         except OSError as error:
-            return Probed(_unknown(Evidence.NONE, f"cannot be looked at ({error.strerror})"))
+            return self._without_lease(descriptor, _refused_lease(error, seen))
         finally:
             os.close(descriptor)
+
+    def _without_lease(self, descriptor: int, told: Occupancy) -> Probed:
+        """The answer where the lease proves nothing or was refused: SQLite's lock bytes know more at times."""
+        if _range_is_locked(descriptor, _SQLITE_LOCK_BYTES):
+            told = Occupancy(Usage.IN_USE, Evidence.LOCK_BYTES, "holds a SQLite lock")
+        return Probed(told, _read_without_trace(descriptor) if told.usage is Usage.IN_USE else b"")
 
     def read_head(self, path: str, size: int) -> bytes:
         """The first bytes of a file that was proven free by other means; empty when they cannot be read."""
@@ -131,42 +132,45 @@ class Prober:
             return _unknown(Evidence.LEASE, lease.reason)
         return None
 
-    def _under_write_lease(self, descriptor: int, seen: FileStat, read: int) -> Probed:
-        # Closing the descriptor, which the caller does at once, gives the lease back.
-        try:
-            if not self._lease_is_telling(descriptor, seen.device):
-                return Probed(_unknown(Evidence.OPEN_FILES, "the kernel gives leases on open files here"))
-            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-        except OSError as error:
-            if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):
-                open_elsewhere = Occupancy(Usage.IN_USE, Evidence.WRITE_LEASE, "has it open")
-                return Probed(open_elsewhere, _read_without_trace(descriptor))
-            if error.errno in _CANNOT_LEASE:
-                return Probed(_not_askable(error, seen))
-            raise
-        return Probed(FREE, os.pread(descriptor, read, 0))
+    def _leases_are_telling(self, descriptor: int, device: int) -> bool:
+        """Whether a lease on this disk says that nobody has a file open; found out once per device.
 
-    def _shared_disk(self) -> Probed:
-        kind = self._file_system or "of unknown type"
-        return Probed(_unknown(Evidence.FILE_SYSTEM, f"file system {kind}: another machine may have it open"))
-
-    def _lease_is_telling(self, descriptor: int, device: int) -> bool:
-        """Whether this file system refuses a lease while a second descriptor exists, asked once per device."""
+        It does not where another machine may be the opener, nor where the kernel grants one while a second
+        descriptor exists.
+        """
         telling = self._lease_tells.get(device)
         if telling is None:
-            second = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-            try:
-                fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
-                fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-                telling = False
-            except OSError as error:
-                if error.errno not in (errno.EAGAIN, errno.EWOULDBLOCK):
-                    raise
-                telling = True
-            finally:
-                os.close(second)
+            telling = self._file_system in LOCAL and _is_refused_while_open_twice(descriptor)
             self._lease_tells[device] = telling
         return telling
+
+    def _why_no_lease(self) -> Occupancy:
+        if self._file_system in LOCAL:
+            return _unknown(Evidence.OPEN_FILES, "the kernel gives leases on open files here")
+        kind = self._file_system or "of unknown type"
+        return _unknown(Evidence.FILE_SYSTEM, f"file system {kind}: another machine may have it open")
+
+
+def _is_refused_while_open_twice(descriptor: int) -> bool:
+    second = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        return False
+    except OSError as error:
+        if error.errno not in _OPEN_ELSEWHERE:
+            raise
+        return True
+    finally:
+        os.close(second)
+
+
+def _refused_lease(error: OSError, seen: FileStat) -> Occupancy:
+    if error.errno in _OPEN_ELSEWHERE:
+        return Occupancy(Usage.IN_USE, Evidence.WRITE_LEASE, "has it open")
+    if error.errno in _CANNOT_LEASE:
+        return _not_askable(error, seen)
+    return _unknown(Evidence.NONE, f"cannot be looked at ({error.strerror})")
 
 
 def _read_without_trace(descriptor: int) -> bytes:
@@ -194,7 +198,7 @@ def _range_is_locked(descriptor: int, span: tuple[int, int]) -> bool:
 
 
 def _cannot_open(error: OSError, seen: FileStat) -> Occupancy:
-    if error.errno in (errno.EAGAIN, errno.EWOULDBLOCK):  # O_NONBLOCK: another looker holds a lease this instant
+    if error.errno in _OPEN_ELSEWHERE:  # O_NONBLOCK: another looker holds a lease this instant
         return Occupancy(Usage.IN_USE, Evidence.WRITE_LEASE, "has it open")
     if error.errno in (errno.EACCES, errno.EPERM):
         return _not_askable(error, seen)

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import NamedTuple
 
-from core.settings import setting
+from core.settings import Declaration, Room
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 """The folder that holds the scripts."""
 
 
-@dataclass(frozen=True, slots=True)
-class StateSettings:
+class StateSettings(NamedTuple):
     """`[state]` of gavat.toml."""
 
-    section: ClassVar[str] = "state"
+    path: str = os.path.join(ROOT, "state")
 
-    path: str = setting(
-        os.path.join(ROOT, "state"),
-        variable="GAVAT_STATE",
-        parse=str,
-        help="the folder for history, copies and locks; default: state/ beside the scripts",
-    )
+
+STATE_ROOM = Room(
+    "state",
+    StateSettings,
+    {
+        "path": Declaration(
+            "GAVAT_STATE", str, "the folder for history, copies and locks; default: state/ beside the scripts"
+        )
+    },
+)

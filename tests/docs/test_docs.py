@@ -6,7 +6,6 @@ import re
 import shlex
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,8 @@ from core.commands import exit_codes
 from core.commands.cleanup import PROGRAM as CLEANUP_PROGRAM
 from core.commands.monitor import PROGRAM as MONITOR_PROGRAM
 from core.session_files import sample_fleet
-from core.session_files.settings import FilesSettings
-from core.state.settings import StateSettings
+from core.session_files.settings import FILES_ROOM
+from core.state.settings import STATE_ROOM
 from tests.tool import ROOT, Tool
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -65,9 +64,9 @@ def test_every_setting_is_in_the_readme_with_its_place() -> None:
     shown = set(re.findall(r"^\| `(GAVAT_\w+)` \| `\[(\w+)\] (\w+)`", README, re.MULTILINE))
 
     assert shown == {
-        (one.metadata["declaration"].variable, room.section, one.name)
-        for room in (FilesSettings, StateSettings)
-        for one in fields(room)
+        (one.variable, room.section, name)
+        for room in (FILES_ROOM, STATE_ROOM)
+        for name, one in room.declarations.items()
     }
 
 
