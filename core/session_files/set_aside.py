@@ -12,7 +12,7 @@ import contextlib
 import fcntl
 import os
 
-from core.errors import PlanOutdated, SessionFileBusy, SessionFileError
+from core.errors import PlanOutdated, SessionFileBusy, SessionFileError, UndoRefused
 from core.session_files.copies import sync_folder
 from core.session_files.listing import LOCK_SUFFIX, SET_ASIDE_FOLDER
 from core.session_files.model import SessionFamily, Sidecar
@@ -39,8 +39,15 @@ def set_aside(family: SessionFamily, run_id: str) -> str:
     return aside
 
 
-def move_back(aside: str, folder: str) -> None:
-    """Undo of `set_aside`: the sidecars return under their names; raises SessionFileError where one is taken."""
+def move_back(aside: str, target: str) -> None:
+    """Undo of `set_aside`: the sidecars return beside the session path `target`, under their names.
+
+    Raises UndoRefused when a session of that name is there now (SQLite would play the old journal into it),
+    SessionFileError where a name is taken.
+    """
+    folder = os.path.dirname(target)
+    if _size(target) not in (None, 0):
+        raise UndoRefused("a new session of that name is there now", path=target, hint=f"the sidecars stay in {aside}")
     try:
         for name in sorted(os.listdir(aside)):
             os.link(os.path.join(aside, name), os.path.join(folder, name))  # fails where the name is taken

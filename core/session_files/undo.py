@@ -57,7 +57,7 @@ class Undoer:
 
     def _undo(self, change: Change) -> str:
         if change.set_aside is not None:
-            move_back(change.set_aside, os.path.dirname(os.path.realpath(change.path)))
+            move_back(change.set_aside, os.path.realpath(change.path))
             return "sidecars moved back"
         if change.copy is None:
             assert change.mode_before is not None

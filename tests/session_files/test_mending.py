@@ -195,6 +195,22 @@ def test_an_orphan_journal_is_set_aside_under_its_name(tool: Tool, sessions: Pat
     assert not (sessions / "set-aside").exists()
 
 
+def test_an_old_journal_does_not_return_beside_a_new_session(tool: Tool, sessions: Path) -> None:
+    """SQLite would roll it into the new file: undo leaves it where it is and says where."""
+    sample_fleet.crash_in_large_transaction(str(sessions / "a"))
+    (sessions / "a.session").unlink()
+    run_id = tool.files(sessions)["run_id"]
+    sample_fleet.write_healthy(str(sessions / "a"))
+    new = (sessions / "a.session").read_bytes()
+
+    undone = tool.cleanup("undo", run_id)
+
+    assert undone.returncode == 3
+    assert "a new session of that name is there now" in undone.stdout
+    assert (sessions / "a.session").read_bytes() == new
+    assert not (sessions / "a.session-journal").exists()
+
+
 def test_modes_are_tightened(tool: Tool, sessions: Path) -> None:
     """A session becomes 0600 and a folder that holds only sessions 0700."""
     sample_fleet.write_healthy(str(sessions / "a"))

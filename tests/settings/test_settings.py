@@ -1,0 +1,97 @@
+"""Settings: who beats whom, and what an unknown or unreadable one says."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from core.errors import ConfigError
+from core.session_files.settings import FILES_ROOM, FilesSettings
+from core.settings import load_settings, parse_duration
+from core.state.settings import STATE_ROOM
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return tmp_path / "gavat.toml"
+
+
+def files_settings(config: Path, *, environ: dict[str, str] | None = None, **flags: object) -> FilesSettings:
+    found: FilesSettings = load_settings(
+        (STATE_ROOM, FILES_ROOM), flags=flags, environ=environ or {}, config_file=str(config)
+    )[1]
+    return found
+
+
+def test_without_anything_the_defaults_stand(config: Path) -> None:
+    """A missing gavat.toml is no error."""
+    assert files_settings(config) == FilesSettings(("sessions",), timedelta(0), 5)
+
+
+def test_flag_beats_environment_beats_file_beats_default(config: Path) -> None:
+    """Each step up wins."""
+    config.write_text('[files]\nsessions = ["/a", "/b"]\nmin_age = "90s"\ncopies_kept = 7\n')
+    environ = {"GAVAT_SESSIONS": "/c:/d", "GAVAT_MIN_AGE": "5m"}
+
+    found = files_settings(config, environ=environ, min_age=timedelta(seconds=1))
+
+    assert found == FilesSettings(("/c", "/d"), timedelta(seconds=1), 7)
+
+
+def test_an_empty_variable_counts_as_not_set(config: Path) -> None:
+    """`GAVAT_SESSIONS=` in a unit file means the default."""
+    assert files_settings(config, environ={"GAVAT_SESSIONS": ""}).sessions == ("sessions",)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("48h", 172800), ("1.5d", 129600), ("2w", 1209600)]
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    """A number with its unit; without one it is seconds."""
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "h", "-5s", "1y", "nan", "inf", "1e99d", "5 minutes"])
+def test_what_is_no_duration_is_said(text: str) -> None:
+    """With an example of one."""
+    with pytest.raises(ValueError, match="is no duration; write 90s, 15m, 48h or 7d"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("document", "said", "hint"),
+    [
+        ("[fils]", "unknown table [fils]", "did you mean files?"),
+        ("[files]\nsesions = []", "unknown key sesions in [files]", "did you mean sessions?"),
+        ("files = 3", "files must be a table: [files]", None),
+        ("[files]\ncopies_kept = 0", "is no whole number of at least 1", "byte copies kept of each session"),
+        ("[files", "the configuration is no TOML", None),
+    ],
+)
+def test_a_wrong_file_is_answered_in_one_line(config: Path, document: str, said: str, hint: str | None) -> None:
+    """What, where and what was meant."""
+    config.write_text(document)
+
+    with pytest.raises(ConfigError) as refused:
+        files_settings(config)
+
+    assert said in str(refused.value)
+    assert refused.value.hint == hint
+
+
+def test_an_unknown_variable_is_refused_and_others_are_not_ours(config: Path) -> None:
+    """GAVAT_* is ours; SESSION_* of the older systems and everything else is ignored."""
+    assert files_settings(config, environ={"SESSION_MAX_AGE": "1", "HOME": "/"}).copies_kept == 5
+
+    with pytest.raises(ConfigError, match="unknown variable GAVAT_SESSION") as refused:
+        files_settings(config, environ={"GAVAT_SESSION": "x"})
+
+    assert refused.value.hint == "did you mean GAVAT_SESSIONS?"
+
+
+def test_a_named_configuration_must_exist(config: Path) -> None:
+    """GAVAT_CONFIG that leads nowhere is a mistake, not a default."""
+    with pytest.raises(ConfigError, match="cannot be read"):
+        files_settings(config, environ={"GAVAT_CONFIG": str(config)})
