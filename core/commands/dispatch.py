@@ -74,12 +74,17 @@ def run_program(program: Program, argv: Sequence[str] | None) -> int:
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exit_codes.DONE
+    except OSError as error:  # what rooms expect they name themselves; this is a full disk under stdout, say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        hint = "cleanup_sessions.py undo lists the runs"
+        output.error(GavatError(f"{error.strerror}", path=error.filename, hint=hint))
+        return exit_codes.FAILED
 
 
 def _take_command(program: Program, words: list[str]) -> str:
     """Remove and return the command word: the first word that is no option, when it names a command."""
     for index, word in enumerate(words):
-        if not word.startswith("-"):
+        if not word.startswith("-") and words[index - 1 : index] not in (["--color"], ["--min-age"]):
             if word in program.commands:
                 return words.pop(index)
             break

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from core.commands import exit_codes
 from core.commands.output import Output
-from core.commands.sessions_text import folder_lines, plural
+from core.commands.sessions_text import folder_lines, plural, user_name
 from core.commands.wiring import interruption, session_folders, wire
 from core.errors import ConfigError, GavatError
 from core.session_files.inspect import Depth, inspect_again, inspect_folder
@@ -46,7 +48,9 @@ class FilesWork:
         with leases_without_signal():
             reports = [FolderReport(plan, {}) for plan in self._plans()]
         found = any(report.plan.tighten_folder or any(e.actions for e in report.plan.entries) for report in reports)
-        code = exit_codes.FOUND_WORK if found and self._arguments.exit_code else exit_codes.DONE
+        code = exit_codes.DONE
+        if self._arguments.exit_code:
+            code = exit_codes.FOUND_WORK if found else self._exit_code(reports)
         code = exit_codes.USAGE if self._problems else code
         self._tell(reports, None, code)
         return code
@@ -67,7 +71,7 @@ class FilesWork:
             run_id = new_run_id(self._now)
             history.begin(run_id, "files", self._now)
             applier = Applier(state, history, run_id, self._wiring.files.copies_kept)
-            plans = self._plans()
+            plans = [plan for plan in self._plans() if self._may_change(plan)]
             reports = [self._apply(applier, plan, interrupted) for plan in plans if not interrupted]
             code = exit_codes.INTERRUPTED if interrupted else self._exit_code(reports)
             history.end(run_id, _UNFINISHED if interrupted else f"exit {code}", utc_now())
@@ -92,6 +96,16 @@ class FilesWork:
                 continue
             plans.append(plan_folder(seen.folder, seen.files, now=self._now, min_age=self._wiring.files.min_age))
         return plans
+
+    def _may_change(self, plan: FolderPlan) -> bool:
+        """Root does not work in a folder of another user, who could swap names under its hands."""
+        if os.geteuid() != 0 or plan.folder.uid == 0:
+            return True
+        hint = f"run as that user: sudo -u {user_name(plan.folder.uid)} … (-n and reports work as root)"
+        self._problems.append(
+            ConfigError("belongs to another user: nothing was changed", path=plan.folder.path, hint=hint)
+        )
+        return False
 
     def _progress_of(self, folder: str) -> Callable[[int], None]:
         return lambda count: self._output.progress(f"{folder}: looked at {count}")
@@ -126,7 +140,7 @@ class FilesWork:
         """
         now = {result.entry.seen.family.path: self._plan_again(plan, result) for result in unfinished}
         for path, entry in now.items():
-            if not entry.actions:
+            if not entry.actions and results[path].copy is None:
                 del results[path]
         left = {one.entry.seen.family.path for one in unfinished if one.outcome is Outcome.LEFT_ALONE}
         again = plan._replace(entries=tuple(entry for path, entry in now.items() if path in left))
@@ -158,7 +172,7 @@ class FilesWork:
             self._output.error(problem)
 
     def _text(self, reports: Sequence[FolderReport], run_id: str | None, code: int, seconds: float) -> list[str]:
-        if self._arguments.quiet and code == exit_codes.DONE:
+        if self._arguments.quiet and code == exit_codes.DONE and not (run_id is None and _has_work(reports)):
             return []
         lines: list[str] = []
         for report in reports:
@@ -168,6 +182,13 @@ class FilesWork:
             return []
         deep, copies = self._depth is Depth.INSIDE, self._wiring.state.copies
         return [*lines, _closing_line(reports, run_id, seconds, copies, looked_inside=deep)]
+
+
+def _has_work(reports: Sequence[FolderReport]) -> bool:
+    return any(
+        report.plan.tighten_folder or any(entry.actions or entry.needs_mending for entry in report.plan.entries)
+        for report in reports
+    )
 
 
 def _closing_line(
@@ -182,13 +203,22 @@ def _closing_line(
             "Nothing that could be mended." if needing else f"Nothing to mend among {plural(total, 'session')}.{hint}"
         )
     if run_id is None:
-        return f"Would mend {planned} of {total}. Nothing was changed; run without -n to do it, undo takes it back."
+        folders = " and a folder's mode" if any(report.plan.tighten_folder for report in reports) else ""
+        would = f"Would mend {planned:,} of {total:,}{folders}."
+        return f"{would} Nothing was changed; run without -n to do it, undo takes it back."
     results = [result for report in reports for result in report.results.values()]
     done = sum(result.outcome is Outcome.DONE for result in results)
     copied = sum(result.copy is not None for result in results)
     copies = "1 copy" if copied == 1 else f"{copied} copies"
     kept = f"; {copies} of before in {printable(copies_folder)}" if copied else ""
-    return f"Mended {done} of {total} in {seconds:.2f} s{kept}.\nTake it back: cleanup_sessions.py undo {run_id}"
+    undo = f"{_state_prefix()}cleanup_sessions.py undo {run_id}"
+    return f"Mended {done:,} of {total:,} in {seconds:.2f} s{kept}.\nTake it back: {undo}"
+
+
+def _state_prefix() -> str:
+    """What must stand before a command so that it finds the same state folder."""
+    state = os.environ.get("GAVAT_STATE")
+    return f"GAVAT_STATE={shlex.quote(state)} " if state else ""
 
 
 def _parsed_age(text: str | None) -> timedelta | None:

@@ -11,6 +11,7 @@ from core.commands.output import Output
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from core.errors import GavatError
     from core.session_files.model import PlanEntry
 
 SUMMARY = "Show which sessions are held, by whom and by which evidence, and what lies beside the others."
@@ -38,10 +39,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     wiring = wire()
     now = utc_now()
-    folders, problems = session_folders(wiring, arguments.folders, recursive=arguments.recursive)
+    folders, wrong = session_folders(wiring, arguments.folders, recursive=arguments.recursive)
     with leases_without_signal():
         view = collect_fleet(folders, wiring.state, depth=Depth.OUTSIDE, now=now)
-    problems += view.problems
+    problems: list[GavatError] = [*wrong, *view.problems]
     entries = [entry for plan in view.plans for entry in plan.entries]
     if output.json:
         output.document(locks_document(entries, now=now, problems=problems))

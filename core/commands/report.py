@@ -11,6 +11,7 @@ from core.commands.output import Output
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from core.errors import GavatError
     from core.monitoring import FleetView
 
 SUMMARY = "Show the state of all sessions, lock files, copies and runs."
@@ -42,12 +43,12 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     wiring = wire()
     now = utc_now()
-    folders, problems = session_folders(wiring, arguments.folders, recursive=arguments.recursive)
+    folders, wrong = session_folders(wiring, arguments.folders, recursive=arguments.recursive)
     depth = Depth.INSIDE if arguments.deep else Depth.OUTSIDE
     with leases_without_signal():
         view = collect_fleet(folders, wiring.state, depth=depth, now=now)
     reports = [FolderReport(plan, {}) for plan in view.plans]
-    problems += view.problems
+    problems: list[GavatError] = [*wrong, *view.problems]
     if output.json:
         output.document(report_document(reports, view, now=now, problems=problems))
     else:
@@ -72,12 +73,13 @@ def _text(view: FleetView, output: Output, now: datetime, copies_folder: str, *,
     lines.append(f"lock files  {len(locks)}, {held} held; they stay when a bot ends, only a held one means something")
     copies = view.copies
     if copies.copies:
-        what = f"{copies.copies} of {plural(copies.sessions, 'session')}, {size_text(copies.bytes)}"
+        number = "1 copy" if copies.copies == 1 else f"{copies.copies:,} copies"
+        what = f"{number} of {plural(copies.sessions, 'session')}, {size_text(copies.bytes)}"
         lines.append(f"copies      {what}, in {printable(copies_folder)}; each is a login, never run one")
     else:
         lines.append("copies      none")
-    for number, run_record in enumerate(view.runs):
-        label = "last runs" if number == 0 else ""
+    for index, run_record in enumerate(view.runs):
+        label = "last runs" if index == 0 else ""
         outcome = run_record.outcome or "did not finish"
         lines.append(f"{label:<10}  {run_record.run_id}  {run_record.command}  {outcome}")
     if not view.runs:

@@ -16,7 +16,16 @@ from core.session_files.model import (
     Usage,
     Verdict,
 )
-from core.session_files.verdicts import FAILED, LEFT_ALONE, MENDED, WORST_FIRST, FolderReport, count_states, state_of
+from core.session_files.verdicts import (
+    FAILED,
+    LEFT_ALONE,
+    MENDED,
+    SET_ASIDE,
+    WORST_FIRST,
+    FolderReport,
+    count_states,
+    state_of,
+)
 from utils.clock import from_epoch
 from utils.redact import printable
 
@@ -28,6 +37,7 @@ _COLOURS = {
     Verdict.MEND.value: "yellow",
     Verdict.ATTENTION.value: "yellow",
     LEFT_ALONE: "cyan",
+    SET_ASIDE: "green",
     MENDED: "green",
     Verdict.SKIPPED.value: "dim",
     Verdict.IN_USE.value: "cyan",
@@ -50,7 +60,7 @@ def folder_lines(report: FolderReport, output: Output, *, now: datetime, verbose
     plan = report.plan
     counts = count_states([report])
     total = sum(counts.values())
-    counted = ", ".join(f"{number} {_COUNT_WORDS.get(state, state)}" for state, number in reversed(counts.items()))
+    counted = ", ".join(f"{number:,} {_COUNT_WORDS.get(state, state)}" for state, number in reversed(counts.items()))
     lines = [f"{printable(plan.folder.path)}/ · {plural(total, 'session')}{': ' + counted if counted else ''}"]
     if plan.blind:
         lines += ["", "  " + output.paint(_blind_text(plan), "yellow")]
@@ -59,7 +69,7 @@ def folder_lines(report: FolderReport, output: Output, *, now: datetime, verbose
     fine = Verdict.FINE if not verbose else None
     rows = [_row(entry, report.result(entry), now) for entry in plan.entries if entry.verdict is not fine]
     rows += [
-        ("mended" if report.folder_tightened else "mend", ".", note.code, note.detail, "set 0700")
+        ("mended" if report.folder_tightened else "mend", "(folder)", note.code, note.detail, "set 0700")
         for note in plan.notes
     ]
     shown = sorted(rows, key=lambda row: WORST_FIRST.index(row[0]))
@@ -127,7 +137,8 @@ def _blind_text(plan: FolderPlan) -> str:
     owners = {entry.seen.family.main.uid for entry in plan.entries if entry.seen.family.main is not None}
     if plan.blind == "GV131" and len(owners) == 1:
         owner = user_name(owners.pop())
-        return f"None could be asked: they belong to {owner}. Run as that user: sudo -u {owner} …, or as root."
+        other = "" if owner == "root" else ", or as root"
+        return f"None could be asked: they belong to {owner}. Run as that user: sudo -u {owner} …{other}."
     return "None could be judged; -v names the reasons."
 
 
@@ -150,7 +161,8 @@ def _next_step(entry: PlanEntry) -> str:
     if entry.verdict is Verdict.DAMAGED and not entry.actions:
         return f"left as it is · why: monitor_system.py why {shown_path(entry)}"
     if entry.actions:
-        tried = " (tried on a copy first)" if entry.verdict is Verdict.DAMAGED else ""
+        plays_back = entry.verdict is Verdict.DAMAGED and RepairAction.SET_ASIDE not in entry.actions
+        tried = " (tried on a copy first)" if plays_back else ""
         return actions_text(entry) + tried
     if entry.verdict is Verdict.UNKNOWN:
         main = entry.seen.family.main

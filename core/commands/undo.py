@@ -90,14 +90,18 @@ def _document(results: list[UndoResult], own_id: str, run_id: str, code: int) ->
 
 
 def _text(results: list[UndoResult], run_id: str) -> list[str]:
+    from core.state import ChangeStatus
     from utils.redact import printable
 
     lines = []
     for one in results:
-        word = "undone" if one.undone else "left"
+        already = one.change.status is ChangeStatus.UNDONE
+        word = "before" if already else "undone" if one.undone else "left"
         hint = f" · {one.hint}" if one.hint else ""
         lines.append(f"  {word:<6}  {printable(one.change.path)}  {printable(one.detail + hint)}")
     if lines:
         lines.append("")
-    undone = sum(one.undone for one in results)
+    if not results:
+        return [f"Run {run_id} changed nothing."]
+    undone = sum(one.undone and one.change.status is not ChangeStatus.UNDONE for one in results)
     return [*lines, f"Took back {undone} of {len(results)} changes of run {run_id}."]

@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _text(view: SessionView, now: datetime) -> list[str]:
     from core.commands.sessions_text import actions_text, shown_path
+    from core.session_files.model import RepairAction
 
     entry = view.entry
     lines = [f"{shown_path(entry)}: {entry.verdict.value}", "", *_facts(view, now)]
@@ -58,7 +59,8 @@ def _text(view: SessionView, now: datetime) -> list[str]:
         ]
         lines.append(f"  What to do: {finding.remedy}")
     if entry.actions:
-        lines += ["", f"cleanup_sessions.py would: {actions_text(entry)} (the family is copied first)"]
+        first = " (after a copy of the family)" if entry.actions != (RepairAction.TIGHTEN_PERMISSIONS,) else ""
+        lines += ["", f"cleanup_sessions.py would: {actions_text(entry)}{first}"]
     elif not entry.notes:
         lines += ["", "Nothing to do."]
     if view.changes:

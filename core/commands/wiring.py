@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from core.errors import ConfigError
 from core.session_files.settings import FILES_ROOM, FilesSettings
 from core.settings import load_settings
-from core.state import StateFolder
+from core.state import StateFolder, is_state_folder
 from core.state.settings import ROOT, STATE_ROOM
 from utils.redact import printable
 
@@ -38,16 +38,36 @@ def session_folders(wiring: Wiring, named: Sequence[str], *, recursive: bool) ->
     folders: list[str] = []
     problems: list[ConfigError] = []
     for name in named or wiring.files.sessions:
-        path = name.rstrip("/") or "/"
-        if os.path.isdir(path):
-            folders += _below(path, wiring) if recursive else [path]
-        elif os.path.exists(path):
-            hint = f"name its folder, or look at it alone: monitor_system.py why {printable(path)}"
-            problems.append(ConfigError("is a file, not a folder of sessions", path=path, hint=hint))
+        path = name.rstrip("/") or name[:1]
+        problem = _why_not(path, told=bool(named))
+        if problem is not None:
+            problems.append(problem)
         else:
-            default = "name the folder of your *.session files, or set GAVAT_SESSIONS"
-            problems.append(ConfigError("there is no such folder", path=path, hint=None if named else default))
+            folders += _below(path) if recursive else [path]
     return list({os.path.realpath(folder): folder for folder in reversed(folders)}.values())[::-1], problems
+
+
+def _why_not(path: str, *, told: bool) -> ConfigError | None:
+    if not path:
+        return ConfigError("an empty folder name", hint="is a variable of your shell not set?")
+    if not os.path.exists(path):
+        default = "name the folder of your *.session files, or set GAVAT_SESSIONS"
+        return ConfigError("there is no such folder", path=path, hint=None if told else default)
+    if not os.path.isdir(path):
+        hint = f"name its folder, or look at it alone: monitor_system.py why {printable(path)}"
+        return ConfigError("is a file, not a folder of sessions", path=path, hint=hint)
+    if _in_state_folder(os.path.realpath(path)):
+        return ConfigError("belongs to a state folder: its copies are not sessions", path=path)
+    return None
+
+
+def _in_state_folder(path: str) -> bool:
+    while not is_state_folder(path):
+        parent = os.path.dirname(path)
+        if parent == path:
+            return False
+        path = parent
+    return True
 
 
 @contextmanager
@@ -70,16 +90,13 @@ def interruption() -> Iterator[list[int]]:
             signal(number, handler)
 
 
-def _below(top: str, wiring: Wiring) -> list[str]:
+def _below(top: str) -> list[str]:
     from core.session_files.listing import SET_ASIDE_FOLDER, SUFFIX
 
-    state = os.path.realpath(wiring.state.path)
     found = []
     for folder, subfolders, names in os.walk(top):
         subfolders[:] = sorted(
-            name
-            for name in subfolders
-            if name != SET_ASIDE_FOLDER and os.path.realpath(os.path.join(folder, name)) != state
+            name for name in subfolders if name != SET_ASIDE_FOLDER and not is_state_folder(os.path.join(folder, name))
         )
         if folder == top or any(SUFFIX in name for name in names):
             found.append(folder)

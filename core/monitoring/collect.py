@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from core.errors import ConfigError
+from core.errors import ConfigError, GavatError, StateError
 from core.findings import FINDINGS, Finding
 from core.session_files.filesystem import file_system_of
 from core.session_files.inspect import Depth, inspect_again, inspect_folder
 from core.session_files.listing import SUFFIX
-from core.session_files.model import EntryKind, FolderPlan, PlanEntry
+from core.session_files.model import EntryKind, FolderPlan, PlanEntry, SidecarKind
 from core.session_files.plan import plan_file, plan_folder
 from core.state import Change, RunHistory, RunRecord, StateFolder
 
@@ -20,7 +20,7 @@ _RUNS_SHOWN = 5
 
 
 class CopiesView(NamedTuple):
-    """The byte copies that runs keep; each is a login."""
+    """The byte copies that runs keep; each is a login. All 0 where the folder is not there or not ours to read."""
 
     copies: int
     sessions: int
@@ -31,7 +31,7 @@ class FleetView(NamedTuple):
     """All folders, the copies and the last runs."""
 
     plans: tuple[FolderPlan, ...]
-    problems: tuple[ConfigError, ...]
+    problems: tuple[GavatError, ...]
     copies: CopiesView
     runs: tuple[RunRecord, ...]
 
@@ -46,7 +46,8 @@ class SessionView(NamedTuple):
 
 def collect_fleet(folders: Sequence[str], state: StateFolder, *, depth: Depth, now: datetime) -> FleetView:
     """Look at every folder; a folder that cannot be read becomes a problem, the rest is still looked at."""
-    plans, problems = [], []
+    plans: list[FolderPlan] = []
+    problems: list[GavatError] = []
     for folder in folders:
         try:
             seen = inspect_folder(folder, depth=depth)
@@ -55,7 +56,12 @@ def collect_fleet(folders: Sequence[str], state: StateFolder, *, depth: Depth, n
             problems.append(ConfigError(f"cannot be read ({error.strerror})", path=folder, hint=hint))
             continue
         plans.append(plan_folder(seen.folder, seen.files, now=now))
-    return FleetView(tuple(plans), tuple(problems), _count_copies(state.copies), _last_runs(state))
+    runs: tuple[RunRecord, ...] = ()
+    try:
+        runs = _last_runs(state)
+    except StateError as error:
+        problems.append(error)
+    return FleetView(tuple(plans), tuple(problems), _count_copies(state.copies), runs)
 
 
 def collect_session(path: str, state: StateFolder, *, now: datetime) -> SessionView:
@@ -63,6 +69,10 @@ def collect_session(path: str, state: StateFolder, *, now: datetime) -> SessionV
 
     `path` may leave `.session` out. Raises ConfigError when nothing of that name exists.
     """
+    if os.path.isdir(path):
+        raise ConfigError("is a folder", path=path, hint="monitor_system.py report looks at folders")
+    for kind in SidecarKind:
+        path = path.removesuffix(kind.value)
     path = path if path.endswith(SUFFIX) else path + SUFFIX
     seen = inspect_again(path, file_system=file_system_of(os.path.dirname(os.path.realpath(path))))
     if seen.family.kind is EntryKind.ORPHAN and not seen.family.sidecars:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
-from core.errors import GavatError, PlanOutdated, SessionFileBusy, SessionFileDamaged
+from core.errors import GavatError, PlanOutdated, SessionFileBusy, SessionFileDamaged, SessionFileError
 from core.session_files.copies import (
     CopyStore,
     copy_members,
@@ -85,7 +85,7 @@ class Applier:
 
     def tighten_folder(self, plan: FolderPlan) -> None:
         """Make the folder of a plan private; raises SessionFileError."""
-        mode = set_mode(plan.folder.path, None, PRIVATE_FOLDER)
+        mode = set_mode(os.path.realpath(plan.folder.path), None, PRIVATE_FOLDER)
         codes = ",".join(note.code for note in plan.notes)
         change = self._change(plan.folder.path, codes, "set 0700", mode_before=mode)
         self._history.record([change._replace(status=ChangeStatus.DONE)])
@@ -107,7 +107,7 @@ class Applier:
         self._history.record(_finished(change, one) for change, one in zip(changes, acted, strict=True))
         for one in acted:
             if one.result.copy is not None:
-                self._copies.rotate(one.result.copy)
+                self._copies.finish(one.result.copy, verified=one.result.outcome is Outcome.DONE)
             yield one.result
 
     def _prepare(self, entry: PlanEntry, prober: Prober) -> _Prepared:
@@ -181,8 +181,9 @@ class Applier:
                 set_mode(family.target, family.main, PRIVATE_FILE)
         except GavatError as error:
             return _Acted(_failed(entry, error)._replace(copy=copy), aside)
-        if copy is not None:
-            self._copies.mark_verified(copy)
+        except OSError as error:
+            named = SessionFileError(f"{error.strerror}", path=family.path)
+            return _Acted(_failed(entry, named)._replace(copy=copy), aside)
         return _Acted(EntryResult(entry, Outcome.DONE, after=after, copy=copy), aside)
 
 

@@ -11,7 +11,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 
 from core.errors import CopyFailed, PlanOutdated
@@ -41,7 +41,10 @@ class CopyStore:
         """
         shelf = f"{self._root}/{shelf_name(family)}"
         partial, copy = f"{shelf}/{_PARTIAL}{run_id}", f"{shelf}/{run_id}"
+        while os.path.lexists(copy):  # a second try in the same run
+            copy += "+"
         with _failures_named(family.path):
+            os.makedirs(shelf, mode=0o700, exist_ok=True)
             os.makedirs(partial, mode=0o700, exist_ok=True)
             try:
                 copy_members(family, partial, durable=os.fsync)
@@ -60,10 +63,15 @@ class CopyStore:
         with _failures_named(self._root):
             sync_folder(self._root)
 
-    @staticmethod
-    def mark_verified(copy: str) -> None:
-        """Note that the recovery of these bytes gave a whole session."""
-        os.close(os.open(os.path.join(copy, _VERIFIED), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    def finish(self, copy: str, *, verified: bool) -> None:
+        """Note that the recovery of these bytes gave a whole session, if it did, and drop the oldest copies.
+
+        Failing here costs nothing but tidiness: the session is done and its copy is on disk.
+        """
+        with suppress(OSError):
+            if verified:
+                os.close(os.open(f"{copy}/{_VERIFIED}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            self.rotate(copy)
 
     def rotate(self, copy: str) -> None:
         """Drop the oldest copies of the session that `copy` belongs to, beyond the newest few.
@@ -76,7 +84,7 @@ class CopyStore:
         if len(names) <= self._keep:
             return
         verified = [name for name in copies if os.path.exists(os.path.join(shelf, name, _VERIFIED))]
-        kept = {*copies[-self._keep :], *verified[-1:]}
+        kept = {*copies[-self._keep :], *verified[-1:], os.path.basename(copy)}
         for name in names:
             if name not in kept:
                 shutil.rmtree(os.path.join(shelf, name))
@@ -85,7 +93,7 @@ class CopyStore:
 def shelf_name(family: SessionFamily) -> str:
     """The folder name for a session's copies: readable, and unique by the path of the file."""
     plain = "".join(char if char.isascii() and (char.isalnum() or char in "-_+") else "_" for char in family.name)
-    return f"{plain[:60]}-{blake2b(os.fsencode(family.target), digest_size=5).hexdigest()}"
+    return f"{plain[:60]}-{blake2b(os.fsencode(os.path.abspath(family.target)), digest_size=5).hexdigest()}"
 
 
 def copy_members(family: SessionFamily, folder: str, *, durable: Callable[[int], None] | None = None) -> None:
@@ -122,6 +130,8 @@ def _is_still(path: str, seen: FileStat | None) -> bool:
         found = os.lstat(path)
     except FileNotFoundError:
         return seen is None
+    except OSError:
+        return False
     return seen is not None and file_stat(found) == seen
 
 

@@ -53,6 +53,14 @@ def classify_journal(head: bytes) -> JournalHeat:
     return JournalHeat.HOT if head.startswith(JOURNAL_MAGIC) else JournalHeat.COLD
 
 
+def names_super_journal(tail: bytes) -> bool:
+    """Whether a journal's last 8 bytes say that it belongs to a transaction over several databases.
+
+    Telethon never makes one. SQLite deletes the file that such a journal names, so it must not be played back here.
+    """
+    return tail == JOURNAL_MAGIC
+
+
 def journal_original_pages(head: bytes) -> int | None:
     """Pages of the database before the journalled transaction; None when the header is not whole."""
     if len(head) < JOURNAL_HEADER.size or not head.startswith(JOURNAL_MAGIC):

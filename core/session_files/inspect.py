@@ -126,6 +126,8 @@ class _Looker:
             return file._replace(occupancy=occupancy._replace(usage=Usage.IN_USE, holders=holders))
         if occupancy.evidence is Evidence.WRITE_LEASE:
             return self._second_look(file)
+        if file.family.main is None:
+            return file
         if occupancy.evidence is Evidence.OPEN_FILES and scan.complete and self._file_system in LOCAL:
             proven = Occupancy(Usage.FREE, Evidence.OPEN_FILES)
             return self._look_at_free(file.family, *self._read_unleased(file.family))._replace(occupancy=proven)

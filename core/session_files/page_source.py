@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 
 from core.session_files.contents import judge_pages, login_is_overlaid
@@ -15,6 +16,7 @@ from core.session_files.database_format import (
     classify_journal,
     journal_original_pages,
     journal_pages,
+    names_super_journal,
     pending_frames,
     read_header,
     verified_wal_pages,
@@ -39,28 +41,45 @@ FIRST_READ = 64 * 1024
 """Most sessions are smaller than this, so one read under the write lease is all of them."""
 PROCESS_SECRET = os.urandom(32)
 """Keys the marks of logins (`Contents.login_mark`), so that they mean nothing outside this process."""
+_LONGEST_WALK = 1024 * 1024 * 1024
+"""Frames of a WAL are counted up to here; a sparse file may claim to be of any size."""
 LARGEST_SIDECAR = 16 * 1024 * 1024
 """A larger journal or WAL is left to SQLite: contents are then judged from the main file alone."""
 
 
 def classify_sidecar(sidecar: Sidecar) -> Sidecar:
-    """The sidecar with what its first bytes say; unchanged when it cannot be read."""
+    """The sidecar with what its bytes say; with heat UNKNOWN, or no count of frames, when they cannot be judged.
+
+    A journal that names a super-journal is not judged: SQLite would delete the file it names, whatever that is
+    (fileformat2 §3, "super-journal").
+    """
     if sidecar.kind is SidecarKind.SHM:
         return sidecar
+    unknown = sidecar._replace(heat=JournalHeat.UNKNOWN) if sidecar.kind is SidecarKind.JOURNAL else sidecar
     try:
         descriptor = open_without_access_time(sidecar.path)
     except OSError:
-        return sidecar._replace(heat=JournalHeat.UNKNOWN) if sidecar.kind is SidecarKind.JOURNAL else sidecar
+        return unknown
     try:
-        if sidecar.kind is SidecarKind.JOURNAL:
-            head = os.pread(descriptor, JOURNAL_HEADER.size, 0)
-            return sidecar._replace(heat=classify_journal(head), original_pages=journal_original_pages(head))
-        head = os.pread(descriptor, WAL_HEADER_SIZE, 0)
-        page_size = wal_page_size(head)
-        frames = pending_frames(head, _frame_headers(descriptor, page_size)) if page_size else 0
-        return sidecar._replace(pending_frames=frames)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return unknown
+        return _classify(sidecar, descriptor) or unknown
+    except OSError:
+        return unknown
     finally:
         os.close(descriptor)
+
+
+def _classify(sidecar: Sidecar, descriptor: int) -> Sidecar | None:
+    if sidecar.kind is SidecarKind.JOURNAL:
+        head = os.pread(descriptor, JOURNAL_HEADER.size, 0)
+        if names_super_journal(os.pread(descriptor, 8, max(0, sidecar.stat.size - 8))) and len(head) > 8:
+            return None
+        return sidecar._replace(heat=classify_journal(head), original_pages=journal_original_pages(head))
+    head = os.pread(descriptor, WAL_HEADER_SIZE, 0)
+    page_size = wal_page_size(head)
+    frames = pending_frames(head, _frame_headers(descriptor, page_size)) if page_size else 0
+    return sidecar._replace(pending_frames=frames)
 
 
 def read_contents(family: SessionFamily, header: DatabaseHeader, head: bytes) -> Contents:
@@ -121,7 +140,7 @@ def _overlay(family: SessionFamily, read_wal: WalReader) -> WalPages | None:
 
 def _frame_headers(descriptor: int, page_size: int) -> Iterator[bytes]:
     position = WAL_HEADER_SIZE
-    while True:
+    while position < _LONGEST_WALK:
         frame = os.pread(descriptor, FRAME_HEADER_SIZE, position)
         if len(frame) < FRAME_HEADER_SIZE:
             return

@@ -33,6 +33,8 @@ COPY_MAY_BE_ARRIVING = timedelta(seconds=60)
 """A file younger than this that looks empty, garbage or damaged may be a copy still on its way."""
 _OTHERS = 0o077
 _STICKY = 0o1000
+_FOR_A_GROUP = 0o2020
+"""Set-group-id or writable by the group: bots of several users share it on purpose."""
 
 _SKIPPED = {
     EntryKind.NOT_REGULAR: ("GV140", Verdict.SKIPPED),
@@ -101,8 +103,10 @@ def _ambiguity(family: SessionFamily, folder_owner: int | None) -> FindingNote |
         unread = (
             one.heat in (None, JournalHeat.UNKNOWN) if one.kind is SidecarKind.JOURNAL else one.pending_frames is None
         )
+        if main is not None and one.stat.size and one.stat.uid != main.uid and one.kind is not SidecarKind.SHM:
+            return FindingNote("GV143", f"its {one.kind.value} is of uid {one.stat.uid}, the session of {main.uid}")
         if unread and one.kind is not SidecarKind.SHM:
-            return FindingNote("GV143", f"its {one.kind.value} (uid {one.stat.uid}) cannot be read")
+            return FindingNote("GV143", f"its {one.kind.value} cannot be read, or names other files")
     return None
 
 
@@ -144,10 +148,11 @@ def _plan_free(seen: FileInspection) -> PlanEntry:
     mode = seen.family.main.mode if seen.family.main else 0
     if mode & _OTHERS:
         notes.append(FindingNote("GV111", f"{_readers(mode)} ({mode:04o})"))
-        actions.append(RepairAction.TIGHTEN_PERMISSIONS)
+        if not mode & 0o020:  # a group that may write was let in on purpose: its bots would lose the file
+            actions.append(RepairAction.TIGHTEN_PERMISSIONS)
     needs = bool(actions) or contents.kind in _CANNOT_START
     for_people = _notes_for_people(seen, contents)
-    verdict = Verdict.MEND if actions else Verdict.ATTENTION if for_people else Verdict.FINE
+    verdict = Verdict.MEND if actions else Verdict.ATTENTION if for_people or notes else Verdict.FINE
     return PlanEntry(seen, verdict, (*notes, *for_people), tuple(actions), needs_mending=needs)
 
 
@@ -240,7 +245,7 @@ def _spare_young(entry: PlanEntry, *, now: datetime, guard: timedelta) -> PlanEn
     if entry.verdict is not Verdict.DAMAGED or entry.actions or main is None:
         return entry
     age = now.timestamp() - main.modified_ns / 1e9
-    if not 0 <= age < guard.total_seconds():
+    if abs(age) >= guard.total_seconds():  # a clock that differs a little may put it in the future
         return entry
     note = FindingNote("GV130", f"{entry.notes[0].detail}, but written {age:.0f} s ago")
     return PlanEntry(entry.seen, Verdict.UNKNOWN, (note,))
@@ -250,8 +255,9 @@ def _folder_notes(folder: FolderStat, entries: tuple[PlanEntry, ...]) -> tuple[F
     if not folder.mode & _OTHERS or folder.mode & _STICKY or not folder.dedicated or not entries:
         return ()
     users = {entry.seen.family.main.uid for entry in entries if entry.seen.family.main is not None}
-    if users - {folder.uid} or any(entry.verdict is Verdict.UNKNOWN for entry in entries):
-        return ()
+    shared = folder.mode & _FOR_A_GROUP or any(e.seen.family.main and e.seen.family.main.mode & 0o020 for e in entries)
+    if shared or users - {folder.uid} or any(entry.verdict in (Verdict.UNKNOWN, Verdict.IN_USE) for entry in entries):
+        return ()  # somebody else has business here, or would lose it in mid-use
     return (FindingNote("GV112", f"{_readers(folder.mode)} ({folder.mode:04o})"),)
 
 

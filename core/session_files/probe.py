@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from core.session_files.database_format import HEADER_SIZE
-from core.session_files.filesystem import LOCAL
+from core.session_files.filesystem import LOCAL, file_system_of
 from core.session_files.listing import LOCK_SUFFIX
 from core.session_files.model import FREE, Evidence, FileStat, Occupancy, SessionFamily, SidecarKind, Usage
 from utils.leases import LeaseState, open_without_access_time, probe_os_lock
@@ -77,6 +77,10 @@ class Prober:
     def _ask_session(self, family: SessionFamily, main: FileStat, read: int) -> Probed:
         if (main.device, main.inode) in self._held_here:
             return Probed(Occupancy(Usage.IN_USE, Evidence.OWN_PROCESS, "open in this process", lease_pid=os.getpid()))
+        if family.path != family.target:
+            kind = file_system_of(os.path.dirname(family.target))
+            if kind not in LOCAL:
+                return Probed(_unknown(Evidence.FILE_SYSTEM, _shared(kind)))
         leased = self._ask_own_lease(family)
         if leased is not None and leased.usage is Usage.IN_USE:
             return Probed(leased)
@@ -147,8 +151,11 @@ class Prober:
     def _why_no_lease(self) -> Occupancy:
         if self._file_system in LOCAL:
             return _unknown(Evidence.OPEN_FILES, "the kernel gives leases on open files here")
-        kind = self._file_system or "of unknown type"
-        return _unknown(Evidence.FILE_SYSTEM, f"file system {kind}: another machine may have it open")
+        return _unknown(Evidence.FILE_SYSTEM, _shared(self._file_system))
+
+
+def _shared(file_system: str) -> str:
+    return f"file system {file_system or 'of unknown type'}: another machine may have it open"
 
 
 def _is_refused_while_open_twice(descriptor: int) -> bool:

@@ -100,7 +100,9 @@ def _place_sidecar(family: SessionFamily, source: str, mode: int | None) -> None
     assert family.main is not None
     folder, name = os.path.dirname(family.target), os.path.basename(source)
     new = os.path.join(folder, _NEW + name)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    if os.path.lexists(new):
+        os.unlink(new)  # of an undo that was killed
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
         _write_in_place(descriptor, source)
         if os.geteuid() == 0:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from core.errors import SessionFileBusy, SessionFileDamaged, SessionFileError
 from core.session_files.contents import judge_tables
-from core.session_files.database_format import JOURNAL_HEADER, classify_journal
+from core.session_files.database_format import JOURNAL_HEADER, classify_journal, names_super_journal
 from core.session_files.model import Contents, ContentsKind, JournalHeat, SidecarKind
 from core.session_files.page_source import PROCESS_SECRET
+from utils.leases import open_without_access_time
 from utils.sqlite_uri import sqlite_uri
 
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -35,6 +37,7 @@ def recover(path: str, before: Contents | None) -> Contents:
     Raises SessionFileBusy (somebody came first; SQLite's locks kept the file whole), SessionFileDamaged (integrity
     or login not as they must be; sidecars not yet touched by name), SessionFileError (disk full, read-only …).
     """
+    _refuse_super_journal(path)
     with (
         _errors_named(path),
         closing(sqlite3.connect(sqlite_uri(path, mode="rw"), uri=True, timeout=0.0, isolation_level=None)) as database,
@@ -48,6 +51,29 @@ def recover(path: str, before: Contents | None) -> Contents:
         finally:
             database.execute("ROLLBACK")
     return after
+
+
+def _refuse_super_journal(path: str) -> None:
+    """Refuse right before SQLite opens the file: it would delete whatever file the journal names."""
+    tail = _ends(path + SidecarKind.JOURNAL.value)[1]
+    if names_super_journal(tail):
+        raise SessionFileError("its journal names another file, which SQLite would delete", path=path)
+
+
+def _ends(path: str) -> tuple[bytes, bytes]:
+    """The first bytes of a regular file and its last eight; empty when there is none."""
+    try:
+        descriptor = open_without_access_time(path)
+    except OSError:
+        return b"", b""
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            return b"", b""
+        head = os.pread(descriptor, JOURNAL_HEADER.size, 0)
+        return head, os.pread(descriptor, 8, found.st_size - 8) if found.st_size > JOURNAL_HEADER.size else b""
+    finally:
+        os.close(descriptor)
 
 
 def _leave_wal(database: sqlite3.Connection, path: str) -> None:
@@ -87,13 +113,8 @@ def _remove_cold_sidecars(path: str) -> None:
     nobody uses a -wal or -shm. SQLite itself takes a file of 0 bytes for none (os_unix.c, unixAccess) and leaves it.
     """
     journal = path + SidecarKind.JOURNAL.value
-    try:
-        with open(journal, "rb") as opened:
-            heat = classify_journal(opened.read(JOURNAL_HEADER.size))
-        if heat is JournalHeat.COLD:
-            os.unlink(journal)
-    except FileNotFoundError:
-        pass
+    if os.path.lexists(journal) and classify_journal(_ends(journal)[0]) is JournalHeat.COLD:
+        os.unlink(journal)
     wal = path + SidecarKind.WAL.value
     if os.path.lexists(wal) and os.lstat(wal).st_size == 0:
         os.unlink(wal)

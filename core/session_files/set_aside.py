@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 
 from core.errors import PlanOutdated, SessionFileBusy, SessionFileError, UndoRefused
 from core.session_files.copies import sync_folder
@@ -25,13 +26,12 @@ def set_aside(family: SessionFamily, run_id: str) -> str:
     Raises SessionFileBusy or PlanOutdated when somebody came first, SessionFileError when it cannot be done.
     """
     folder = os.path.dirname(family.target)
-    aside = os.path.join(folder, SET_ASIDE_FOLDER, run_id)
+    aside = os.path.abspath(os.path.join(folder, SET_ASIDE_FOLDER, run_id))
     try:
         with hold_session_lease(family):
             _make_like(os.path.dirname(aside), folder)
             _make_like(aside, folder)
-            for sidecar in family.sidecars:
-                _move(family, sidecar, os.path.join(aside, os.path.basename(sidecar.path)))
+            _move_all(family, aside)
             for touched in (aside, os.path.dirname(aside), folder):
                 sync_folder(touched)
     except OSError as error:
@@ -46,8 +46,10 @@ def move_back(aside: str, target: str) -> None:
     SessionFileError where a name is taken.
     """
     folder = os.path.dirname(target)
-    if _size(target) not in (None, 0):
-        raise UndoRefused("a new session of that name is there now", path=target, hint=f"the sidecars stay in {aside}")
+    if not os.path.isdir(aside):
+        return  # the run ended before anything was moved
+    if _size(target) is not None:
+        raise UndoRefused("a session of that name is there now", path=target, hint=f"the sidecars stay in {aside}")
     try:
         for name in sorted(os.listdir(aside)):
             os.link(os.path.join(aside, name), os.path.join(folder, name))  # fails where the name is taken
@@ -73,6 +75,18 @@ def hold_session_lease(family: SessionFamily) -> OsLock:
         raise SessionFileBusy(str(held), path=family.path) from held
     except LeaseError as error:
         raise SessionFileError(str(error), path=family.path, hint=error.hint) from error
+
+
+def _move_all(family: SessionFamily, aside: str) -> None:
+    moved: list[Sidecar] = []
+    try:
+        for sidecar in family.sidecars:
+            _move(family, sidecar, os.path.join(aside, os.path.basename(sidecar.path)))
+            moved.append(sidecar)
+    except BaseException:
+        for sidecar in moved:
+            os.rename(os.path.join(aside, os.path.basename(sidecar.path)), sidecar.path)
+        raise
 
 
 def _move(family: SessionFamily, sidecar: Sidecar, destination: str) -> None:
@@ -101,11 +115,11 @@ def _size(path: str) -> int | None:
 
 
 def _make_like(folder: str, parent: str) -> None:
-    """Make a private folder that belongs to whom its parent belongs to."""
+    """Make a private folder, or see that the one there belongs to whom its parent belongs to."""
+    owner = os.stat(parent)
     try:
         os.mkdir(folder, 0o700)
     except FileExistsError:
-        return
-    if os.geteuid() == 0:
-        owner = os.stat(parent)
-        os.chown(folder, owner.st_uid, owner.st_gid)
+        found = os.lstat(folder)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != owner.st_uid:
+            raise SessionFileError("is no folder of the sessions' owner", path=folder) from None

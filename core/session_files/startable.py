@@ -31,7 +31,8 @@ class SessionState:
     name: str
     path: str
     state: str
-    """`fine`, `mended`, `in use`, `look at`, `damaged`, `unknown`, `failed`, `left alone` or `skipped`."""
+    """`fine`, `mended`, `in use`, `look at`, `damaged`, `unknown`, `failed`, `left alone`, `set aside` or
+    `skipped`."""
     codes: tuple[str, ...]
     detail: str
 

@@ -33,6 +33,14 @@ class UndoResult(NamedTuple):
     hint: str | None = None
 
 
+def _refuse_in_foreign_folder(change: Change) -> None:
+    """Root does not work in a folder of another user, who could have put a link where the session was."""
+    owner = os.stat(os.path.dirname(change.path)).st_uid
+    if os.geteuid() == 0 and owner != 0:
+        hint = f"run as that user: sudo -u '#{owner}' …"
+        raise UndoRefused("its folder belongs to another user", path=change.path, hint=hint)
+
+
 class Undoer:
     """Takes back the changes of one run; the copies made on the way belong to the undo's own run."""
 
@@ -47,6 +55,7 @@ class Undoer:
         if change.status is ChangeStatus.UNDONE:
             return UndoResult(change, True, "was undone already")
         try:
+            _refuse_in_foreign_folder(change)
             detail = self._undo(change)
         except GavatError as error:
             return UndoResult(change, False, str(error), error.hint)

@@ -17,6 +17,8 @@ from core.session_files.model import (
 )
 
 MENDED, LEFT_ALONE, FAILED = Outcome.DONE.value, Outcome.LEFT_ALONE.value, Outcome.FAILED.value
+SET_ASIDE = "set aside"
+"""Sidecars without a session were moved away: there is nothing to start."""
 WORST_FIRST = (
     FAILED,
     Verdict.DAMAGED.value,
@@ -24,6 +26,7 @@ WORST_FIRST = (
     Verdict.MEND.value,
     Verdict.ATTENTION.value,
     LEFT_ALONE,
+    SET_ASIDE,
     MENDED,
     Verdict.SKIPPED.value,
     Verdict.IN_USE.value,
@@ -55,6 +58,8 @@ def state_of(entry: PlanEntry, result: EntryResult | None) -> str:
         return Verdict.DAMAGED.value if result.code == "GV120" else FAILED
     if entry.seen.header.kind is HeaderKind.EMPTY and entry.seen.family.main is not None:
         return Verdict.DAMAGED.value  # its leftovers are gone or aside; it is still empty
+    if entry.seen.family.main is None:
+        return SET_ASIDE
     after = result.after
     if after is not None and (after.kind in _CANNOT_START or after.logged_in is False):
         return Verdict.ATTENTION.value

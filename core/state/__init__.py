@@ -7,13 +7,13 @@ lock        one changing run at a time
 
 from typing import TYPE_CHECKING
 
-from core.state.folder import StateFolder
+from core.state.folder import StateFolder, is_state_folder
 
 if TYPE_CHECKING:
     from core.state.lock import run_lock
     from core.state.runs import Change, ChangeStatus, RunHistory, RunRecord, new_run_id
 
-__all__ = ["Change", "ChangeStatus", "RunHistory", "RunRecord", "StateFolder", "new_run_id", "run_lock"]
+__all__ = ["Change", "ChangeStatus", "RunHistory", "RunRecord", "StateFolder", "is_state_folder", "new_run_id", "run_lock"]
 
 
 def __getattr__(name: str) -> object:

@@ -35,13 +35,25 @@ class StateFolder(NamedTuple):
             os.makedirs(self.copies, mode=0o700, exist_ok=True)
         except OSError as error:
             raise StateError(
-                f"the state folder cannot be made ({error.strerror})",
+                f"the state folder cannot be made or used ({error.strerror})",
                 path=self.path,
                 hint="set GAVAT_STATE to a folder that this user may write, on a disk with free space",
             ) from error
+        if os.stat(self.path).st_uid != os.geteuid():
+            raise StateError(
+                "the state folder belongs to another user, who could change what undo gives back",
+                path=self.path,
+                hint="run as its owner, or set GAVAT_STATE to a folder of your own",
+            )
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise StateError(
                 "the state folder cannot be written",
                 path=self.path,
                 hint="run as its owner, or set GAVAT_STATE to a folder of your own",
             )
+
+
+def is_state_folder(path: str) -> bool:
+    """Whether a folder looks like a state folder, ours or another run's: its copies must never be taken for sessions."""
+    state = StateFolder(path)
+    return os.path.isdir(state.copies) and (os.path.exists(state.runs) or os.path.exists(state.run_lock))

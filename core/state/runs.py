@@ -122,8 +122,12 @@ class RunHistory:
     @classmethod
     def read(cls, state: StateFolder) -> Self | None:
         """Open for reading only; None when there is no history yet. Leaves no file behind."""
-        if not os.path.exists(state.runs):
+        try:
+            os.stat(state.runs)
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise _unusable(state.runs, error) from error
         try:
             connection = sqlite3.connect(sqlite_uri(state.runs, mode="ro"), uri=True, timeout=2.0)
         except sqlite3.Error as error:
@@ -190,7 +194,8 @@ class RunHistory:
         try:
             yield
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # a full disk has ended it already
+                self._connection.execute("ROLLBACK")
             raise
         self._connection.execute("COMMIT")
 
@@ -230,6 +235,6 @@ def _unusable(path: str, error: Exception) -> StateError:
     return StateError(
         f"the history of runs cannot be used ({error})",
         path=path,
-        hint="if it is damaged, move it away: it is made anew, and the copies in backups/ stay",
+        hint="is the disk full, or the folder another user's? Only a damaged one may be moved away; copies stay",
     )
 

@@ -166,7 +166,7 @@ def test_report_and_locks_show_the_fleet(tool: Tool, crashed: Path) -> None:
 
     assert report.returncode == locks.returncode == 0
     assert "2 sessions: 2 fine" in report.stdout
-    assert "1 of 1 session" in report.stdout
+    assert "1 copy of 1 session" in report.stdout
     assert "files  exit 0" in report.stdout
     assert locks.stdout == "2 sessions: 0 held, 0 unknown, 2 free\n"
 

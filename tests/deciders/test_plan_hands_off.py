@@ -14,7 +14,7 @@ from core.session_files.model import (
     Sidecar,
     Verdict,
 )
-from core.session_files.plan import plan_file
+from core.session_files.plan import plan_file, plan_folder
 from tests.deciders.builders import (
     NOW,
     OWNER,
@@ -24,6 +24,7 @@ from tests.deciders.builders import (
     codes,
     family,
     file_stat,
+    folder,
     held,
     inspection,
     journal,
@@ -215,3 +216,34 @@ def test_a_file_of_another_user_that_is_no_link_is_judged(folder_owner: int | No
     planned = plan_file(inspection(), now=NOW, folder_owner=folder_owner)
 
     assert planned.verdict is Verdict.FINE
+
+
+def test_a_sidecar_of_another_user_is_not_played_back() -> None:
+    """GV143: whoever may write the folder could plant a journal that replaces the login."""
+    planted = journal()._replace(stat=file_stat(8720, uid=OWNER + 1))
+
+    planned = plan(inspection(planted))
+
+    assert (planned.verdict, codes(planned), planned.actions) == (Verdict.UNKNOWN, ["GV143"], ())
+
+
+def test_a_session_that_its_group_may_write_keeps_its_mode() -> None:
+    """Bots of several users share it on purpose; it is said and left."""
+    planned = plan(inspection(main=file_stat(mode=0o660)))
+
+    assert (planned.verdict, codes(planned), planned.actions) == (Verdict.ATTENTION, ["GV111"], ())
+
+
+@pytest.mark.parametrize("mode", [0o2770, 0o2755, 0o775])
+def test_a_folder_made_for_a_group_keeps_its_mode(mode: int) -> None:
+    """Taking it away would lock out a bot in mid-use."""
+    planned = plan_folder(folder(mode), (inspection(),), now=NOW)
+
+    assert not planned.tighten_folder
+
+
+def test_a_folder_keeps_its_mode_while_a_session_in_it_is_used() -> None:
+    """The bot may live on that very permission."""
+    planned = plan_folder(folder(0o755), (inspection(occupancy=held(7)),), now=NOW)
+
+    assert not planned.tighten_folder

@@ -43,7 +43,7 @@ def test_without_work_the_need_is_that_of_the_plan(needs: bool) -> None:
     [
         (TO_MEND, Outcome.DONE, TELETHON, None, "mended", False),
         (TO_MEND, Outcome.DONE, None, None, "mended", False),
-        (ORPHAN, Outcome.DONE, None, None, "mended", False),
+        (ORPHAN, Outcome.DONE, None, None, "set aside", False),
         (TO_MEND, Outcome.DONE, LOGGED_OUT, None, "look at", False),
         (TO_MEND, Outcome.DONE, Contents(ContentsKind.NEWER, 9, logged_in=True), None, "look at", False),
         (TO_MEND, Outcome.DONE, Contents(ContentsKind.HALF_CREATED), None, "look at", True),
@@ -91,7 +91,9 @@ def test_states_are_counted_worst_first() -> None:
 
 def test_every_state_that_can_be_said_is_in_the_order() -> None:
     """Verdicts and outcomes, each once: nothing else is ever said."""
-    assert sorted(WORST_FIRST) == sorted([one.value for one in Verdict] + [one.value for one in Outcome])
+    assert sorted(WORST_FIRST) == sorted(
+        [one.value for one in Verdict] + [one.value for one in Outcome] + ["set aside"]
+    )
     assert WORST_FIRST[0] == "failed"
     assert WORST_FIRST[-1] == "fine"
 

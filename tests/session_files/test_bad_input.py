@@ -191,18 +191,19 @@ def test_a_folder_that_may_not_be_read_is_named(tool: Tool, crashed: Path, tmp_p
     assert done.stderr.strip().endswith("cannot be read (Permission denied) · run as the user who owns it, or as root")
 
 
-def test_what_root_makes_beside_a_users_session_is_the_users(tool: Tool, sessions: Path) -> None:
-    """The set-aside folder and the lock file belong to the folder's owner, so that the bot can go on using them."""
-    sample_fleet.crash_in_large_transaction(str(sessions / "a"))
-    (sessions / "a.session").unlink()
-    for path in (sessions, *sessions.iterdir()):
+def test_root_only_looks_into_a_folder_of_another_user(tool: Tool, crashed: Path) -> None:
+    """Its owner could swap names under root's hands: nothing is changed and the line says whom to run as."""
+    for path in (crashed, *crashed.iterdir()):
         os.chown(path, NOBODY, NOBODY)
 
-    tool.files(sessions)
+    looked = tool.cleanup("-n", crashed)
+    done = tool.cleanup(crashed)
 
-    made = [path for path in sessions.rglob("*") if path.name != "a.session-journal"]
-    assert {path.name for path in made} >= {"set-aside", "a.session.lock"}
-    assert {path.stat().st_uid for path in made} == {NOBODY}
+    assert "GV102" in looked.stdout
+    assert done.returncode == 2
+    assert "belongs to another user: nothing was changed" in done.stderr
+    assert "sudo -u nobody" in done.stderr
+    assert (crashed / "hot.session-journal").exists()
 
 
 def test_a_read_only_folder_is_mended_by_root_only(crashed: Path, tmp_path: Path) -> None:
@@ -235,7 +236,7 @@ def test_a_journal_that_may_not_be_read_is_no_cold_journal(crashed: Path, tmp_pa
 
     assert done.returncode == 3
     assert done.stdout.count("explain GV143") == 3
-    assert "its -journal (uid 0) cannot be read" in done.stdout
+    assert "its -journal is of uid 0, the session of 65534" in done.stdout
     assert len(list(crashed.glob("*-journal"))) == 2
 
 
@@ -245,10 +246,61 @@ def test_a_link_to_another_users_session_is_not_followed(tool: Tool, sessions: P
     os.chown(sessions, NOBODY, NOBODY)
     (sessions / "mine.session").symlink_to(tmp_path / "roots.session")
 
-    document = tool.files(sessions)
+    document = tool.files("-n", sessions)
 
     assert codes(document) == {"mine": ["GV115"]}
     assert (tmp_path / "roots.session-journal").exists()
+
+
+def test_a_journal_that_names_another_file_is_never_played_back(tool: Tool, crashed: Path) -> None:
+    """SQLite deletes the super-journal that a journal names: here it names a healthy session."""
+    victim = crashed / "healthy.session"
+    name = os.fsencode(victim)
+    tail = name + len(name).to_bytes(4, "big") + sum(name).to_bytes(4, "big") + bytes.fromhex("d9d505f920a163d7")
+    with (crashed / "hot.session-journal").open("r+b") as journal:
+        journal.seek(0, os.SEEK_END)
+        journal.write((1 << 18).to_bytes(4, "big") + tail)
+
+    document = tool.files(crashed)
+
+    assert states(document)["hot"] == "unknown"
+    assert codes(document)["hot"] == ["GV143"]
+    assert victim.exists()
+    assert document["exit_code"] == 3
+
+
+def test_sidecars_that_are_no_files_spoil_only_their_own_session(tool: Tool, crashed: Path) -> None:
+    """A FIFO and a folder bear sidecars' names: those sessions are left alone, the others are mended."""
+    for name in ("fifo", "folder"):
+        sample_fleet.write_healthy(str(crashed / name))
+    os.mkfifo(crashed / "fifo.session-journal")
+    (crashed / "folder.session-wal").mkdir()
+    os.mkfifo(crashed / "orphan.session-journal")
+
+    found = states(tool.files(crashed))
+
+    assert {found[name] for name in ("fifo", "folder", "orphan")} == {"unknown"}
+    assert {found[name] for name in ("hot", "cold", "wal")} == {"mended"}
+
+
+def test_an_empty_name_is_no_folder(tool: Tool) -> None:
+    """An unset variable in a cron line must not mean the root of the machine."""
+    done = tool.cleanup("-n", "--recursive", "")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "an empty folder name" in done.stderr
+
+
+def test_copies_of_any_state_folder_are_no_sessions(tool: Tool, crashed: Path, tmp_path: Path) -> None:
+    """Another run's copies are passed over by --recursive, and refused when named."""
+    tool.files(crashed)
+    other = Tool(tmp_path / "other")
+
+    passed = other.files("-n", "--recursive", tmp_path)
+    named = other.cleanup("-n", "--recursive", tool.state / "backups")
+
+    assert [folder["path"] for folder in passed["folders"]] == [str(tmp_path), str(crashed)]
+    assert named.returncode == 2
 
 
 @pytest.mark.parametrize("word", ["--bla", "--min-age=x"])

@@ -188,7 +188,7 @@ def test_an_orphan_journal_is_set_aside_under_its_name(tool: Tool, sessions: Pat
     document = tool.files(sessions)
 
     run_id = document["run_id"]
-    assert states(document) == {"a": "mended"}
+    assert states(document) == {"a": "set aside"}
     assert (sessions / "set-aside" / run_id / "a.session-journal").read_bytes() == journal
     assert tool.cleanup("undo", run_id).returncode == 0
     assert (sessions / "a.session-journal").read_bytes() == journal
@@ -206,7 +206,7 @@ def test_an_old_journal_does_not_return_beside_a_new_session(tool: Tool, session
     undone = tool.cleanup("undo", run_id)
 
     assert undone.returncode == 3
-    assert "a new session of that name is there now" in undone.stdout
+    assert "a session of that name is there now" in undone.stdout
     assert (sessions / "a.session").read_bytes() == new
     assert not (sessions / "a.session-journal").exists()
 
