@@ -16,6 +16,7 @@ from core.session_files.database_format import (
     classify_journal,
     journal_original_pages,
     journal_pages,
+    names_super_journal,
     pending_frames,
     read_header,
     verified_wal_pages,
@@ -314,3 +315,10 @@ def sum_up(order: str, data: bytes, sums: tuple[int, int]) -> tuple[int, int]:
         one = (one + first + two) % (1 << 32)
         two = (two + second + one) % (1 << 32)
     return one, two
+
+
+def test_only_the_magic_at_the_end_names_a_super_journal() -> None:
+    """The last 8 bytes decide; an ordinary journal ends in a record or in zeros."""
+    assert names_super_journal(JOURNAL_MAGIC)
+    assert not names_super_journal(bytes(8))
+    assert not names_super_journal(b"")

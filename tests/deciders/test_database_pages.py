@@ -264,3 +264,17 @@ def test_a_tree_knows_whether_its_rows_come_from_a_recovery() -> None:
 def test_numbers_beyond_half_the_range_are_negative() -> None:
     """Row ids are stored unsigned."""
     assert [signed(n) for n in (0, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)] == [0, (1 << 63) - 1, -(1 << 63), -1]
+
+
+def test_trees_within_the_first_read_are_looked_at_in_place() -> None:
+    """A session of few pages needs no second read, and a broken leaf in it is named all the same."""
+    whole = database_of("CREATE TABLE t (a)", "CREATE TABLE u (b)", "INSERT INTO u VALUES (7)")
+    broken = bytearray(whole)
+    broken[2 * 4096 + 3 : 2 * 4096 + 5] = (2100).to_bytes(2, "big")  # page 3 claims more cells than fit above them
+
+    def pages(main: bytes) -> DatabasePages:
+        return DatabasePages(main, lambda _offset, _size: b"", page_size=4096, page_count=3)
+
+    pages(whole).check_trees([2, 3])
+    with pytest.raises(PageUnreadable, match="page 3 cannot be read: its cells overlap its header"):
+        pages(bytes(broken)).check_trees([2, 3])
