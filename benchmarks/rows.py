@@ -131,7 +131,7 @@ def _mending(bench: Bench, place: Path, where: str, *, count: int | None = None)
 def _mend(bench: Bench, place: Path, files: int) -> Run:
     with bench.crashed(place, files) as (folder, state):
         done = run(ours(folder), state=state)
-        if f"Mended {files} of {files}" not in done.output:
+        if f"Mended {files:,} of {files:,}" not in done.output:
             raise RuntimeError(f"not all of {files} were mended: {done.output[-2000:]}")
         check_mended(folder)
         return done
