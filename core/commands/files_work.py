@@ -99,7 +99,16 @@ class FilesWork:
 
     def _may_change(self, plan: FolderPlan) -> bool:
         """Root does not work in a folder of another user, who could swap names under its hands."""
-        if os.geteuid() != 0 or plan.folder.uid == 0:
+        if os.geteuid() != 0:
+            return True
+        if plan.folder.uid == 0 and plan.folder.mode & 0o002:
+            message, hint = (
+                "everybody may write this folder: nothing was changed",
+                "move the sessions to a folder of their own",
+            )
+            self._problems.append(ConfigError(message, path=plan.folder.path, hint=hint))
+            return False
+        if plan.folder.uid == 0:
             return True
         hint = f"run as that user: sudo -u {user_name(plan.folder.uid)} … (-n and reports work as root)"
         self._problems.append(

@@ -95,7 +95,7 @@ class Output:
     def say_interrupted(self) -> None:
         """Say that the work was broken off."""
         self.clear_progress()
-        print("interrupted; what was begun was finished, the rest was not touched", file=sys.stderr)
+        print("interrupted; every session is whole, in place or in its copy", file=sys.stderr)
 
     @property
     def shows_progress(self) -> bool:

@@ -303,6 +303,17 @@ def test_copies_of_any_state_folder_are_no_sessions(tool: Tool, crashed: Path, t
     assert named.returncode == 2
 
 
+def test_root_changes_nothing_where_everybody_may_write(tool: Tool, crashed: Path) -> None:
+    """Anybody could swap a name under root's hands there."""
+    crashed.chmod(0o1777)
+
+    done = tool.cleanup(crashed)
+
+    assert done.returncode == 2
+    assert "everybody may write this folder: nothing was changed" in done.stderr
+    assert (crashed / "hot.session-journal").exists()
+
+
 @pytest.mark.parametrize("word", ["--bla", "--min-age=x"])
 def test_a_wrong_argument_is_one_line_and_exit_2(tool: Tool, word: str) -> None:
     """No usage wall: what is wrong and where to read on."""
