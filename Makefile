@@ -8,10 +8,10 @@ UPGRADE :=
 # Modules that decide what happens to a file or a secret: every branch of them is tested, always.
 DECIDERS := \
 	core/session_files/plan.py \
-	core/session_files/contents.py \
-	core/session_files/database_format.py \
-	core/session_files/database_pages.py \
-	$(wildcard core/session_files/verdicts.py) \
+	core/session_files/database/contents.py \
+	core/session_files/database/file_format.py \
+	core/session_files/database/pages.py \
+	core/session_files/verdicts.py \
 	utils/redact.py
 
 SAMPLE := build/sample-fleet

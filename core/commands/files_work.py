@@ -15,17 +15,17 @@ from core.commands.output import Output
 from core.commands.sessions_text import folder_lines, plural, user_name
 from core.commands.wiring import interruption, session_folders, wire
 from core.errors import ConfigError, GavatError
-from core.session_files.inspect import Depth, inspect_again, inspect_folder
+from core.session_files.looking.inspect import Depth, inspect_again, inspect_folder
+from core.session_files.looking.probe import leases_without_signal
 from core.session_files.model import EntryResult, FolderPlan, Outcome, PlanEntry
 from core.session_files.plan import plan_file, plan_folder
-from core.session_files.probe import leases_without_signal
 from core.session_files.verdicts import FolderReport, still_needs
 from core.settings import parse_duration
 from utils.clock import utc_now
 from utils.redact import printable
 
 if TYPE_CHECKING:
-    from core.session_files.apply import Applier
+    from core.session_files.mending.apply import Applier
 
 _UNFINISHED = "unfinished"
 
@@ -57,7 +57,7 @@ class FilesWork:
 
     def mend(self) -> int:
         """The real run, recorded in the history; returns the exit code."""
-        from core.session_files.apply import Applier
+        from core.session_files.mending.apply import Applier
         from core.state import RunHistory, new_run_id, run_lock
 
         state = self._wiring.state

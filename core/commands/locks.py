@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from core.commands.documents import locks_document
     from core.commands.wiring import session_folders, wire
     from core.monitoring import collect_fleet
-    from core.session_files.inspect import Depth
-    from core.session_files.probe import leases_without_signal
+    from core.session_files.looking.inspect import Depth
+    from core.session_files.looking.probe import leases_without_signal
     from utils.clock import utc_now
 
     wiring = wire()

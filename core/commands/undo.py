@@ -1,4 +1,4 @@
-"""`cleanup_sessions.py undo RUN-ID`: its arguments; the work is in `core.session_files.undo`."""
+"""`cleanup_sessions.py undo RUN-ID`: its arguments; the work is in `core.session_files.mending.undo`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.commands.output import Output
 from core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from core.session_files.undo import UndoResult
+    from core.session_files.mending.undo import UndoResult
 
 SUMMARY = "Give back the bytes and modes that a run found; a session that was used since is left as it is."
 EXAMPLES = """\
@@ -50,8 +50,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _undo(run_id: str, output: Output) -> int:
     from core.commands.wiring import wire
-    from core.session_files.probe import leases_without_signal
-    from core.session_files.undo import Undoer
+    from core.session_files.looking.probe import leases_without_signal
+    from core.session_files.mending.undo import Undoer
     from core.state import RunHistory, new_run_id, run_lock
     from utils.clock import utc_now
 

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from core.commands.documents import why_document
     from core.commands.wiring import wire
     from core.monitoring import collect_session
-    from core.session_files.probe import leases_without_signal
+    from core.session_files.looking.probe import leases_without_signal
     from utils.clock import utc_now
 
     now = utc_now()

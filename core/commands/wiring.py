@@ -91,7 +91,7 @@ def interruption() -> Iterator[list[int]]:
 
 
 def _below(top: str) -> list[str]:
-    from core.session_files.listing import SET_ASIDE_FOLDER, SUFFIX
+    from core.session_files.looking.listing import SET_ASIDE_FOLDER, SUFFIX
 
     found = []
     for folder, subfolders, names in os.walk(top):

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from core.errors import ConfigError, GavatError, StateError
 from core.findings import FINDINGS, Finding
-from core.session_files.filesystem import file_system_of
-from core.session_files.inspect import Depth, inspect_again, inspect_folder
-from core.session_files.listing import SUFFIX
+from core.session_files.looking.filesystem import file_system_of
+from core.session_files.looking.inspect import Depth, inspect_again, inspect_folder
+from core.session_files.looking.listing import SUFFIX
 from core.session_files.model import EntryKind, FolderPlan, PlanEntry, SidecarKind
 from core.session_files.plan import plan_file, plan_folder
 from core.state import Change, RunHistory, RunRecord, StateFolder

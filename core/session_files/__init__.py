@@ -1,11 +1,13 @@
 """One Telethon session file on disk: inspect → plan → apply → report. Never while a bot has it open.
 
-Four floors, imports going down:
-act        apply, undo, inspect, startable, sample_fleet
-adapters   listing, probe, holders, filesystem, page_source, copies, recovery, put_back, set_aside,
-           permissions
-decide     plan, contents, database_pages, database_format (pure: bytes and facts in, facts out)
-model      model
+model       what the other modules talk about: frozen data
+database/   bytes of a SQLite file → what it holds (pure)
+plan        what each session needs (pure); verdicts: what is finally said of it
+looking/    listing a folder, asking who has a file open, reading the pages of free ones; changes nothing
+mending/    copies, recovery, setting aside, permissions, and taking all that back
+startable   the door for other people's start-up code; sample_fleet: really crashed sessions for a demonstration
+
+Imports run up this list, never down.
 """
 
 from __future__ import annotations

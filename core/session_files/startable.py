@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import GavatError
-from core.session_files.holders import own_open_files
+from core.session_files.looking.holders import own_open_files
 from core.state.settings import ROOT
 
 _CLEANUP = os.path.join(ROOT, "cleanup_sessions.py")

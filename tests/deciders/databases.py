@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from core.session_files.database_format import read_header
-from core.session_files.database_pages import DatabasePages, Value
+from core.session_files.database.file_format import read_header
+from core.session_files.database.pages import DatabasePages, Value
 
 Row = tuple[int, tuple[Value, ...]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.session_files.contents import judge_pages, judge_tables, login_is_overlaid
+from core.session_files.database.contents import judge_pages, judge_tables, login_is_overlaid
 from core.session_files.model import Contents, ContentsKind
 from tests.deciders.databases import (
     ENTITIES,

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.session_files.contents import judge_pages
-from core.session_files.database_format import (
+from core.session_files.database.contents import judge_pages
+from core.session_files.database.file_format import (
     classify_journal,
     journal_original_pages,
     journal_pages,
@@ -20,7 +20,7 @@ from core.session_files.database_format import (
     wal_page_size,
     wal_pages,
 )
-from core.session_files.database_pages import DatabasePages, PageUnreadable, decode_record, read_varint
+from core.session_files.database.pages import DatabasePages, PageUnreadable, decode_record, read_varint
 from core.session_files.model import Contents, DatabaseHeader, JournalHeat
 from tests.deciders.databases import TABLES_8, Row, database_of, open_pages, telethon_session
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from core.session_files.contents import judge_pages
-from core.session_files.database_format import (
+from core.session_files.database.contents import judge_pages
+from core.session_files.database.file_format import (
     WalPages,
     classify_journal,
     journal_original_pages,

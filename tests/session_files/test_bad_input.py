@@ -126,7 +126,7 @@ def test_a_file_that_goes_while_the_run_works_is_left_out(tool: Tool, crashed: P
     script = (
         "import os, sys; sys.path.insert(0, sys.argv[1])\n"
         "import core.commands.cleanup as cleanup\n"
-        "import core.session_files.copies as copies\n"
+        "import core.session_files.mending.copies as copies\n"
         "write = copies.CopyStore.write\n"
         "def gone(self, family, run_id):\n"
         "    if family.name == 'hot': os.unlink(family.target)\n"

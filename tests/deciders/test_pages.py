@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.session_files.contents import judge_pages
-from core.session_files.database_pages import DatabasePages, PageUnreadable, SchemaTable, Value, decode_record, signed
+from core.session_files.database.contents import judge_pages
+from core.session_files.database.pages import DatabasePages, PageUnreadable, SchemaTable, Value, decode_record, signed
 from core.session_files.model import ContentsKind
 from tests.deciders.databases import (
     TABLES_8,

@@ -21,9 +21,9 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from core.session_files.database_format import HEADER_SIZE
-from core.session_files.filesystem import LOCAL, file_system_of
-from core.session_files.listing import LOCK_SUFFIX
+from core.session_files.database.file_format import HEADER_SIZE
+from core.session_files.looking.filesystem import LOCAL, file_system_of
+from core.session_files.looking.listing import LOCK_SUFFIX
 from core.session_files.model import FREE, Evidence, FileStat, Occupancy, SessionFamily, SidecarKind, Usage
 from utils.leases import LeaseState, open_without_access_time, probe_os_lock
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-from core.session_files.database_format import HEADER_SIZE
+from core.session_files.database.file_format import HEADER_SIZE
 
 Value = int | float | str | bytes | None
 

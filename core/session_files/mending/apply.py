@@ -15,13 +15,17 @@ from itertools import islice
 from typing import NamedTuple
 
 from core.errors import GavatError, PlanOutdated, SessionFileBusy, SessionFileDamaged, SessionFileError
-from core.session_files.copies import (
+from core.session_files.looking.holders import own_open_files
+from core.session_files.looking.probe import Prober
+from core.session_files.mending.copies import (
     CopyStore,
     copy_members,
     is_unchanged,
     shelf_name,
 )
-from core.session_files.holders import own_open_files
+from core.session_files.mending.permissions import PRIVATE_FILE, PRIVATE_FOLDER, set_mode
+from core.session_files.mending.recovery import recover
+from core.session_files.mending.set_aside import set_aside
 from core.session_files.model import (
     COPIES_KEPT,
     Contents,
@@ -34,10 +38,6 @@ from core.session_files.model import (
     Usage,
     Verdict,
 )
-from core.session_files.permissions import PRIVATE_FILE, PRIVATE_FOLDER, set_mode
-from core.session_files.probe import Prober
-from core.session_files.recovery import recover
-from core.session_files.set_aside import set_aside
 from core.state import Change, ChangeStatus, RunHistory, StateFolder
 
 BATCH = 256

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.session_files.database_format import (
+from core.session_files.database.file_format import (
     JOURNAL_HEADER,
     JOURNAL_MAGIC,
     WalPages,

@@ -13,14 +13,14 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from core.errors import GavatError, SessionFileBusy, UndoRefused
-from core.session_files.copies import CopyStore, shelf_name
-from core.session_files.filesystem import file_system_of
-from core.session_files.inspect import inspect_again
+from core.session_files.looking.filesystem import file_system_of
+from core.session_files.looking.inspect import inspect_again
+from core.session_files.mending.copies import CopyStore, shelf_name
+from core.session_files.mending.permissions import set_mode
+from core.session_files.mending.put_back import holds_the_bytes_of, put_back
+from core.session_files.mending.recovery import recover
+from core.session_files.mending.set_aside import hold_session_lease, move_back
 from core.session_files.model import EntryKind, SessionFamily, Usage
-from core.session_files.permissions import set_mode
-from core.session_files.put_back import holds_the_bytes_of, put_back
-from core.session_files.recovery import recover
-from core.session_files.set_aside import hold_session_lease, move_back
 from core.state import Change, ChangeStatus, RunHistory, StateFolder
 
 

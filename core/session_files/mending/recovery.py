@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from core.errors import SessionFileBusy, SessionFileDamaged, SessionFileError
-from core.session_files.contents import judge_tables
-from core.session_files.database_format import JOURNAL_HEADER, classify_journal, names_super_journal
+from core.session_files.database.contents import judge_tables
+from core.session_files.database.file_format import JOURNAL_HEADER, classify_journal, names_super_journal
+from core.session_files.looking.page_source import PROCESS_SECRET
 from core.session_files.model import Contents, ContentsKind, JournalHeat, SidecarKind
-from core.session_files.page_source import PROCESS_SECRET
 from utils.leases import open_without_access_time
 from utils.sqlite_uri import sqlite_uri
 

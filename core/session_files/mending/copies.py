@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from hashlib import blake2b
 
 from core.errors import CopyFailed, PlanOutdated
-from core.session_files.listing import file_stat
+from core.session_files.looking.listing import file_stat
 from core.session_files.model import COPIES_KEPT, FileStat, SessionFamily, SidecarKind
 from utils.leases import open_without_access_time
 from utils.redact import printable

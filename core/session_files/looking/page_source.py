@@ -6,8 +6,8 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 
-from core.session_files.contents import judge_pages, login_is_overlaid
-from core.session_files.database_format import (
+from core.session_files.database.contents import judge_pages, login_is_overlaid
+from core.session_files.database.file_format import (
     FRAME_HEADER_SIZE,
     HEADER_SIZE,
     JOURNAL_HEADER,
@@ -23,7 +23,7 @@ from core.session_files.database_format import (
     wal_page_size,
     wal_pages,
 )
-from core.session_files.database_pages import DatabasePages, PageUnreadable
+from core.session_files.database.pages import DatabasePages, PageUnreadable
 from core.session_files.model import (
     Contents,
     ContentsKind,

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from hashlib import sha256
 
 from core.errors import SessionFileBusy, UndoRefused
-from core.session_files.copies import member_paths, read_chunks, sync_folder
-from core.session_files.listing import find_family
+from core.session_files.looking.listing import find_family
+from core.session_files.mending.copies import member_paths, read_chunks, sync_folder
 from core.session_files.model import SessionFamily
 
 _NEW = ".gavat-undo-"

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import NamedTuple
 
-from core.session_files.database_format import HEADER_SIZE, read_header
-from core.session_files.filesystem import LOCAL, file_system_of
-from core.session_files.holders import OpenFiles, describe_holder, own_open_files, scan_open_files
-from core.session_files.listing import Listing, file_stat, find_family
+from core.session_files.database.file_format import HEADER_SIZE, read_header
+from core.session_files.looking.filesystem import LOCAL, file_system_of
+from core.session_files.looking.holders import OpenFiles, describe_holder, own_open_files, scan_open_files
+from core.session_files.looking.listing import Listing, file_stat, find_family
+from core.session_files.looking.page_source import FIRST_READ, classify_sidecar, read_contents
+from core.session_files.looking.probe import Prober
 from core.session_files.model import (
     FREE,
     DatabaseHeader,
@@ -24,8 +26,6 @@ from core.session_files.model import (
     SessionFamily,
     Usage,
 )
-from core.session_files.page_source import FIRST_READ, classify_sidecar, read_contents
-from core.session_files.probe import Prober
 
 _UNREAD = DatabaseHeader(HeaderKind.UNREAD)
 _NOT_ASKED = Occupancy(Usage.UNKNOWN, Evidence.NONE)

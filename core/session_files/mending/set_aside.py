@@ -14,8 +14,8 @@ import os
 import stat
 
 from core.errors import PlanOutdated, SessionFileBusy, SessionFileError, UndoRefused
-from core.session_files.copies import sync_folder
-from core.session_files.listing import LOCK_SUFFIX, SET_ASIDE_FOLDER
+from core.session_files.looking.listing import LOCK_SUFFIX, SET_ASIDE_FOLDER
+from core.session_files.mending.copies import sync_folder
 from core.session_files.model import SessionFamily, Sidecar
 from utils.leases import LeaseError, LeaseHeld, OsLock, open_without_access_time
 

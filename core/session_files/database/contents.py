@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
-from core.session_files.database_pages import DatabasePages, PageUnreadable, SchemaTable, Value
+from core.session_files.database.pages import DatabasePages, PageUnreadable, SchemaTable, Value
 from core.session_files.model import Contents, ContentsKind
 
 NEWEST_SCHEMA = 8

@@ -1,0 +1,6 @@
+"""What the bytes of a SQLite file say, without SQLite and without a disk: pure functions of bytes.
+
+file_format   headers of the database, its journal and its WAL; which pages a recovery would bring
+pages         rows of a table, read from its b-tree
+contents      what the tables make of it: a Telethon session, whole or half, or something else
+"""
