@@ -11,6 +11,7 @@ DECIDERS := \
 	core/session_files/database/contents.py \
 	core/session_files/database/file_format.py \
 	core/session_files/database/pages.py \
+	core/session_files/database/schema.py \
 	core/session_files/verdicts.py \
 	utils/redact.py
 
@@ -41,19 +42,35 @@ help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | \
 		while IFS=@ read -r target line; do printf '%-14s %s\n' "$$target" "$$line"; done
 
-run: $(RUN_READY) ## mend and report SESSIONS=folder; without it, a sample fleet with really crashed files
+# Shows a command as it can be typed again and runs it. "A person is needed" is no failure of make: it is said at the end.
+define STEPS
+needed=no; \
+step() { \
+	printf '\n$$ %s\n' "$$($(BIN)/python -c 'import shlex, sys; print(shlex.join(sys.argv[1:]))' "$$@")"; \
+	"$$@" || { code=$$?; [ $$code -eq $(NEEDS_A_PERSON) ] || exit $$code; needed=yes; }; \
+}
+endef
+define LAST_WORDS
+[ $$needed = no ] || printf '\n%s\n' "A person is needed (exit code $(NEEDS_A_PERSON) of cleanup_sessions.py): what is damaged, failed or unknown above was left as it is. All else is done."
+endef
+
+run: export SESSIONS := $(SESSIONS)
+run: $(RUN_READY) ## mend and report SESSIONS=folder (ARGS=-n only shows it); without it, a sample fleet with really crashed files
 ifneq ($(strip $(SESSIONS)),)
-	@$(BIN)/python cleanup_sessions.py files $(SESSIONS); cleaned=$$?; \
-	if [ $$cleaned -ne 0 ] && [ $$cleaned -ne $(NEEDS_A_PERSON) ]; then exit $$cleaned; fi; \
-	$(BIN)/python monitor_system.py report $(SESSIONS) && exit $$cleaned
+	@$(STEPS); \
+	if [ -e "$$SESSIONS" ]; then set -- "$$SESSIONS"; else set -- $$SESSIONS; fi; \
+	step $(BIN)/python cleanup_sessions.py files $(ARGS) "$$@"; \
+	step $(BIN)/python monitor_system.py report "$$@"; \
+	$(LAST_WORDS)
 else
 	@rm -rf $(SAMPLE) $(SAMPLE_STATE) && mkdir -p build
-	@export GAVAT_STATE=$(SAMPLE_STATE); \
-	step() { printf '\n$$ %s\n' "$$*"; $(BIN)/python "$$@" || { code=$$?; [ $$code -eq $(NEEDS_A_PERSON) ] || exit $$code; }; }; \
-	step cleanup_sessions.py demo $(SAMPLE); \
-	step cleanup_sessions.py -n $(SAMPLE); \
-	step cleanup_sessions.py $(SAMPLE); \
-	step monitor_system.py report $(SAMPLE)
+	@$(STEPS); \
+	sample="env GAVAT_STATE=$(SAMPLE_STATE) $(BIN)/python"; \
+	step $$sample cleanup_sessions.py demo $(SAMPLE); \
+	step $$sample cleanup_sessions.py -n $(SAMPLE); \
+	step $$sample cleanup_sessions.py $(SAMPLE); \
+	step $$sample monitor_system.py report $(SAMPLE); \
+	$(LAST_WORDS)
 endif
 
 test: lint ## lint, every test, and full branch coverage of the deciders

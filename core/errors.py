@@ -6,6 +6,7 @@ GavatError
 │   ├── SessionFileBusy      somebody uses it: left alone, retryable
 │   ├── SessionFileDamaged   SQLite cannot read it
 │   └── PlanOutdated         it changed since it was looked at, retryable
+├── FolderReadOnly           this user may not change a folder: its sessions stay as they are
 ├── CopyFailed               the copy that must come first could not be made
 ├── StateError               the state folder or a file in it cannot be used
 │   └── RunLockHeld          another run is at work: exit 11, retryable
@@ -50,6 +51,10 @@ class PlanOutdated(SessionFileError):
     """The file is not as it was when the plan was made; nothing was changed."""
 
     retryable = True
+
+
+class FolderReadOnly(GavatError):
+    """A folder in which this user may not, or must not, change anything; nothing was changed there."""
 
 
 class CopyFailed(GavatError):

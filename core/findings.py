@@ -15,7 +15,7 @@ class Finding(NamedTuple):
     remedy: str
 
 
-_CLEANUP = "Run: python cleanup_sessions.py DIR (add -n to see it first)."
+_CLEANUP = "Run `cleanup_sessions.py DIR` on its folder (with -n it only shows what it would do)."
 _ALL = (
     Finding(
         "GV101",
@@ -114,7 +114,8 @@ _ALL = (
         "damaged database",
         "Pages are missing, cannot be read, or do not fit together, and no journal or WAL holds them.",
         "Telethon cannot open it, or fails later; deleting it would destroy what can still be rescued.",
-        "It stays where it is. Restore a copy (state/backups) or log in again under another name; keep the file.",
+        "It stays where it is. Restore a copy (`monitor_system.py why FILE` lists them) or log in again under another "
+        "name; keep the file.",
     ),
     Finding(
         "GV121",
@@ -128,7 +129,7 @@ _ALL = (
         "empty file",
         "The session has no bytes.",
         "Telethon takes it, without any error, for a new session that is not logged in.",
-        "Restore a copy (state/backups), or log in again.",
+        "Restore a copy (`monitor_system.py why FILE` lists them), or log in again.",
     ),
     Finding(
         "GV123",
@@ -170,7 +171,7 @@ _ALL = (
         "more than one login row",
         "The table of logins has several rows; Telethon reads one of them.",
         "Which account starts depends on chance.",
-        "Keep the file and restore a copy (state/backups) with one row.",
+        "Keep the file and restore a copy (`monitor_system.py why FILE` lists them) with one row.",
     ),
     Finding(
         "GV130",

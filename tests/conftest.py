@@ -14,6 +14,14 @@ def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
         report.longrepr = f"skipped under REQUIRE_SERVICES=1: {report.longrepr}"
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_state_of_ours(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """A test that names no state folder gets one of its own, never the one beside the scripts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GAVAT_STATE", str(tmp_path_factory.mktemp("state") / "unnamed"))
+        yield
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn the skip of a test, or of its fixtures, into a failure."""

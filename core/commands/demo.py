@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Make the fleet and say what is in it."""
+    from core.commands.pastable import command_line
     from core.session_files.sample_fleet import make_sample_fleet
     from utils.redact import printable
 
@@ -34,15 +35,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         )
         return exit_codes.DONE
     width = max(len(name) for name, _made in fleet.sessions)
-    shown = printable(fleet.folder)
     output.lines(
         [
-            f"A sample fleet is in {shown}:",
+            f"A sample fleet is in {printable(fleet.folder)}:",
             "",
             *(f"  {name:<{width}}  {made}" for name, made in fleet.sessions),
             "",
             f"pid {fleet.holder_pid} holds one of them and ends by itself in {fleet.holder_minutes} minutes.",
-            f"Look at it: cleanup_sessions.py -n {shown}",
+            f"Look at it: {command_line('cleanup_sessions.py', '-n', fleet.folder)}",
         ]
     )
     return exit_codes.DONE

@@ -14,6 +14,10 @@ from core import __version__
 from core.commands import exit_codes
 from core.commands.output import Output
 from core.errors import ConfigError, GavatError, RunLockHeld
+from utils.redact import printable
+
+_AS_NEAR_AS_A_SLIP = 0.7
+"""How alike (difflib) a word must be to a command to be taken for one misspelt: `reprot` has 0.83."""
 
 
 class CommandModule(Protocol):
@@ -47,8 +51,13 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 
 class _Parser(argparse.ArgumentParser):
+    words: Sequence[str] = ()
+    """Script and command."""
+
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(message, hint=f"see {self.prog} --help")
+        from core.commands.pastable import command_line
+
+        raise ConfigError(printable(message), hint=f"see {command_line(*self.words, '--help')}")
 
 
 def run_program(program: Program, argv: Sequence[str] | None) -> int:
@@ -56,9 +65,9 @@ def run_program(program: Program, argv: Sequence[str] | None) -> int:
     if argv is None:
         gc.disable()  # a process of one command ends before cycles matter; collecting costs a tenth of a large look
     words = list(sys.argv[1:] if argv is None else argv)
-    command = _take_command(program, words)
     output = Output.for_arguments(words)
     try:
+        command = _take_command(program, words)
         module: CommandModule = importlib.import_module(f"core.commands.{command}")
         parser = _parser(program, command, module)
         arguments = parser.parse_args(words)
@@ -76,19 +85,46 @@ def run_program(program: Program, argv: Sequence[str] | None) -> int:
         return exit_codes.DONE
     except OSError as error:  # what rooms expect they name themselves; this is a full disk under stdout, say
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        hint = "cleanup_sessions.py undo lists the runs"
+        from core.commands.pastable import command_line
+
+        hint = f"the runs so far: {command_line('cleanup_sessions.py', 'undo')}"
         output.error(GavatError(f"{error.strerror}", path=error.filename, hint=hint))
         return exit_codes.FAILED
 
 
 def _take_command(program: Program, words: list[str]) -> str:
-    """Remove and return the command word: the first word that is no option, when it names a command."""
+    """Remove and return the command word: the first word that is no option, when it names a command.
+
+    Raises ConfigError when it looks like a command of either script and there is no such file or folder.
+    """
     for index, word in enumerate(words):
         if not word.startswith("-") and words[index - 1 : index] not in (["--color"], ["--min-age"]):
             if word in program.commands:
                 return words.pop(index)
+            if not os.path.lexists(word):
+                _refuse_misspelt(program, words, index)
             break
     return program.default
+
+
+def _refuse_misspelt(program: Program, words: Sequence[str], index: int) -> None:
+    from difflib import get_close_matches
+
+    from core.commands import cleanup, monitor
+    from core.commands.pastable import command_line
+
+    word = words[index]
+    scripts = {name: one.script for one in (cleanup.PROGRAM, monitor.PROGRAM) for name in one.commands}
+    near = get_close_matches(word, scripts, n=1, cutoff=_AS_NEAR_AS_A_SLIP)
+    if not near:
+        return  # the command that is meant will say that there is no such folder
+    script = scripts[near[0]]
+    meant = command_line(script, *words[:index], near[0], *words[index + 1 :])
+    if near[0] == word:
+        raise ConfigError(f"{word} belongs to {script}", hint=meant)
+    other = "" if script == program.script else f" of {script}"
+    message = f"there is no command, file or folder {printable(word)}"
+    raise ConfigError(message, hint=f"did you mean {near[0]}{other}? {meant}")
 
 
 def _parser(program: Program, command: str, module: CommandModule) -> argparse.ArgumentParser:
@@ -102,6 +138,7 @@ def _parser(program: Program, command: str, module: CommandModule) -> argparse.A
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
+    parser.words = (program.script, command)
     module.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout and nothing else")
     parser.add_argument(

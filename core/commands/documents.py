@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from core.commands.output import Streamed
+from core.commands.sessions_text import done_text
 from core.errors import GavatError
 from core.session_files.model import EntryResult, FileStat, Holder, PlanEntry, Sidecar
 from core.session_files.verdicts import FolderReport, count_states, state_of
@@ -14,7 +15,7 @@ from utils.clock import from_epoch, utc_text
 from utils.redact import printable
 
 if TYPE_CHECKING:
-    from core.monitoring import FleetView, SessionView
+    from core.monitoring import CopyView, FleetView, SessionView
 
 
 def files_document(
@@ -48,7 +49,8 @@ def report_document(
         "folders": [_folder(report) for report in reports],
         "summary": count_states(reports),
         "copies": view.copies._asdict(),
-        "runs": [run._asdict() for run in view.runs],
+        "set_aside": view.set_aside._asdict(),
+        "runs": [run._asdict() for run in view.runs or ()],
         "problems": problem_texts(problems),
     }
 
@@ -66,14 +68,22 @@ def locks_document(entries: Sequence[PlanEntry], *, now: datetime, problems: Seq
 def why_document(view: SessionView) -> dict[str, Any]:
     """What `monitor_system.py why` knows of one session."""
     changes = [
-        {"run_id": one.run_id, "codes": one.codes, "actions": one.actions, "status": one.status.value, "copy": one.copy}
+        {
+            "run_id": one.run_id,
+            "codes": one.codes,
+            "actions": one.actions,
+            "status": one.status.value,
+            "copy": one.copy,
+            "set_aside": one.set_aside,
+        }
         for one in view.changes
     ]
     return {
         "schema": {"name": "gavat.why", "version": 1},
-        "session": session_document(view.entry),
+        "session": session_document(view.entry, view.result),
         "explanations": [finding._asdict() for finding in view.findings],
         "changes": changes,
+        "copies": None if view.copies is None else [_copy(one) for one in view.copies],
     }
 
 
@@ -97,9 +107,10 @@ def session_document(entry: PlanEntry, result: EntryResult | None = None) -> dic
         "holders": [holder_document(holder) for holder in seen.occupancy.holders],
         "findings": [note._asdict() for note in entry.notes],
         "actions": [action.value for action in entry.actions],
-        "detail": result.detail if result else "",
+        "detail": (result.detail or done_text(result)) if result else "",
         "hint": result.hint if result else None,
         "copy": result.copy if result else None,
+        "set_aside": result.set_aside if result else None,
         "file": _file(family.main) if family.main else None,
         "journal_mode": seen.header.journal_mode.value,
         "sidecars": [_sidecar(one) for one in family.sidecars],
@@ -114,6 +125,16 @@ def holder_document(holder: Holder) -> dict[str, Any]:
     """One process; its arguments are masked."""
     since = utc_text(from_epoch(holder.since)) if holder.since is not None else None
     return {"pid": holder.pid, "command": holder.command, "user": holder.user, "since": since, "unit": holder.unit}
+
+
+def _copy(copy: CopyView) -> dict[str, Any]:
+    return {
+        "path": copy.path,
+        "run_id": copy.run_id,
+        "at": utc_text(copy.at) if copy.at else None,
+        "bytes": copy.bytes,
+        "verified": copy.verified,
+    }
 
 
 def _folder(report: FolderReport) -> dict[str, Any]:

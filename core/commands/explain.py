@@ -27,9 +27,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     else:
         one = find_finding(arguments.code)
         if one is None:
-            raise ConfigError(
-                f"there is no finding {arguments.code!r}", hint="monitor_system.py explain lists them all"
-            )
+            from core.commands.pastable import command_line
+
+            hint = f"all of them: {command_line('monitor_system.py', 'explain')}"
+            raise ConfigError(f"there is no finding {arguments.code!r}", hint=hint)
         found = [one]
     if output.json:
         output.document(

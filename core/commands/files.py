@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--min-age",
         metavar="S",
-        help="how old an empty, garbage or damaged file must be to be called that (90s, 5m; at least 60 s); "
-        "never delays a recovery",
+        help="how old an empty, garbage or damaged file must be to be called that (90s, 5m; less than 60 s acts as "
+        "60 s); never delays a recovery",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing when all is well")
     parser.add_argument("-v", "--verbose", action="store_true", help="list every session")

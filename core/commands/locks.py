@@ -47,14 +47,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if output.json:
         output.document(locks_document(entries, now=now, problems=problems))
     else:
-        output.lines(_text(entries, now))
+        output.lines(_text(entries, now, output))
         for problem in problems:
             output.error(problem)
     return exit_codes.USAGE if problems else exit_codes.DONE
 
 
-def _text(entries: list[PlanEntry], now: datetime) -> list[str]:
-    from core.commands.sessions_text import plural
+def _text(entries: list[PlanEntry], now: datetime, output: Output) -> list[str]:
+    from core.commands.sessions_text import plural, usage_text
     from core.session_files.model import Usage
     from utils.redact import printable
 
@@ -67,29 +67,16 @@ def _text(entries: list[PlanEntry], now: datetime) -> list[str]:
         lines.append("")
     width = min(30, max((len(printable(entry.seen.family.name)) for entry in told), default=0))
     for entry in told:
-        usage, name = entry.seen.occupancy.usage.value, printable(entry.seen.family.name)
-        lines += [f"  {usage:<7}  {name:<{width}}  {_what(entry, now)}"]
+        start = f"  {entry.seen.occupancy.usage.value:<7}  {printable(entry.seen.family.name):<{width}}  "
+        beside = _beside(entry)
+        text = usage_text(entry, now) + (f"; beside it: {beside}" if beside else "")
+        first, *more = output.wrapped(text, indent=len(start))
+        lines += [start + first, *more]
     return lines
 
 
-def _what(entry: PlanEntry, now: datetime) -> str:
-    from core.commands.sessions_text import holder_text
-    from core.session_files.model import Usage
-    from utils.redact import printable
-
-    occupancy = entry.seen.occupancy
-    if occupancy.usage is Usage.FREE:
-        return f"{_beside(entry)}: nobody holds it"
-    who = ", ".join(holder_text(holder, now) for holder in occupancy.holders)
-    if not who and occupancy.lease_pid:
-        who = f"pid {occupancy.lease_pid}"
-    reason = printable(occupancy.reason or (entry.notes[0].detail if entry.notes else ""))
-    parts = [who, f"{reason} (asked: {occupancy.evidence.value})", _beside(entry)]
-    return " · ".join(part for part in parts if part)
-
-
 def _beside(entry: PlanEntry) -> str:
-    from core.commands.sessions_text import size_text
+    from utils.units import size_text
 
     family = entry.seen.family
     names = [f"{one.kind.value} {size_text(one.stat.size)}" for one in family.sidecars]

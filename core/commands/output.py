@@ -15,6 +15,7 @@ T = TypeVar("T")
 _COLOURS = {"red": "31", "yellow": "33", "green": "32", "cyan": "36", "bold": "1", "dim": "2"}
 _QUIET_START = 0.3
 _REDRAW = 0.1
+_LEAST_ROOM = 20
 
 
 class Streamed(list[Any]):
@@ -67,6 +68,27 @@ class Output:
         for piece in json.JSONEncoder(indent=2).iterencode(document):
             sys.stdout.write(piece)
         sys.stdout.write("\n")
+
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal that stdout is; None in a pipe or file, where a line may have any length."""
+        columns = os.environ.get("COLUMNS", "")
+        if not sys.stdout.isatty():
+            return None
+        try:
+            return int(columns) if columns.isdigit() else os.get_terminal_size(sys.stdout.fileno()).columns or None
+        except OSError:  # a terminal that does not know its size
+            return None
+
+    def wrapped(self, text: str, *, indent: int) -> list[str]:
+        """The text as lines that fit the terminal, each after the first indented; one line where there is none."""
+        if self.width is None or indent + len(text) <= self.width:
+            return [text]
+        import textwrap
+
+        room = max(_LEAST_ROOM, self.width - indent)
+        first, *more = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+        return [first, *(" " * indent + line for line in more)]
 
     def paint(self, text: str, colour: str) -> str:
         """The text in a colour where colours are shown."""

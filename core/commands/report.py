@@ -9,10 +9,11 @@ from core.commands import exit_codes
 from core.commands.output import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from core.errors import GavatError
-    from core.monitoring import FleetView
+    from core.monitoring import CopiesView, FleetView, SetAsideView
 
 SUMMARY = "Show the state of all sessions, lock files, copies and runs."
 EXAMPLES = """\
@@ -52,38 +53,76 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if output.json:
         output.document(report_document(reports, view, now=now, problems=problems))
     else:
-        output.lines(_text(view, output, now, wiring.state.copies, verbose=arguments.verbose))
+        lines = _text(view, output, now, wiring.state.copies, verbose=arguments.verbose)
+        output.lines([*lines, *_next_step(view, arguments.folders or wiring.files.sessions, arguments.recursive)])
         for problem in problems:
             output.error(problem)
     return exit_codes.USAGE if problems else exit_codes.DONE
 
 
 def _text(view: FleetView, output: Output, now: datetime, copies_folder: str, *, verbose: bool) -> list[str]:
-    from core.commands.sessions_text import folder_lines, plural, size_text
+    from core.commands.sessions_text import folder_lines
     from core.session_files.model import Usage
     from core.session_files.verdicts import FolderReport
-    from utils.redact import printable
 
     lines: list[str] = []
     for plan in view.plans:
         lines += [*folder_lines(FolderReport(plan, {}), output, now=now, verbose=verbose), ""]
-    entries = [entry for plan in view.plans for entry in plan.entries]
-    locks = [entry for entry in entries if entry.seen.family.lock is not None]
+    locks = [entry for plan in view.plans for entry in plan.entries if entry.seen.family.lock is not None]
     held = sum(entry.seen.occupancy.usage is Usage.IN_USE for entry in locks)
-    lines.append(f"lock files  {len(locks)}, {held} held; they stay when a bot ends, only a held one means something")
-    copies = view.copies
-    if copies.copies:
-        number = "1 copy" if copies.copies == 1 else f"{copies.copies:,} copies"
-        what = f"{number} of {plural(copies.sessions, 'session')}, {size_text(copies.bytes)}"
-        lines.append(f"copies      {what}, in {printable(copies_folder)}; each is a login, never run one")
-    else:
-        lines.append("copies      none")
-    for index, run_record in enumerate(view.runs):
-        label = "last runs" if index == 0 else ""
-        outcome = run_record.outcome or "did not finish"
-        lines.append(f"{label:<10}  {run_record.run_id}  {run_record.command}  {outcome}")
-    if not view.runs:
-        lines.append("last runs   none yet")
-    if any(entry.actions for entry in entries):
-        lines += ["", "To mend what is marked so: cleanup_sessions.py (with -n first, it shows what it would do)"]
-    return lines
+    found = sum(plan.folder.lock_files for plan in view.plans)
+    facts = [
+        ("lock files", f"{found}, {held} held; they stay when a bot ends, only a held one means something"),
+        ("copies", _copies(view.copies, copies_folder)),
+        *_set_aside(view.set_aside),
+    ]
+    for name, value in facts:
+        first, *more = output.wrapped(value, indent=12)
+        lines += [f"{name:<12}{first}", *more]
+    return [*lines, *_runs(view)]
+
+
+def _copies(copies: CopiesView, folder: str) -> str:
+    from core.commands.sessions_text import plural
+    from utils.redact import printable
+    from utils.units import size_text
+
+    if not copies.readable:
+        return f"{printable(folder)} cannot be read by this user"
+    if not copies.copies:
+        return "none"
+    number = "1 copy" if copies.copies == 1 else f"{copies.copies:,} copies"
+    what = f"{number} of {plural(copies.sessions, 'session')}, {size_text(copies.bytes)}"
+    return f"{what}, in {printable(folder)}; each is a login, never run one"
+
+
+def _set_aside(aside: SetAsideView) -> list[tuple[str, str]]:
+    from core.commands.sessions_text import plural
+    from utils.redact import printable
+
+    told = []
+    if aside.files:
+        first, others = printable(aside.folders[0]), len(aside.folders) - 1
+        where = f"{first} and {plural(others, 'other folder')}" if others else first
+        told.append(f"{plural(aside.files, 'file')} of {plural(aside.sessions, 'session')} in {where}")
+    if not aside.readable:
+        told.append("a set-aside folder cannot be read by this user")
+    return [("set aside", "; ".join(told))] if told else []
+
+
+def _runs(view: FleetView) -> list[str]:
+    from core.commands.runs_text import run_line
+
+    if view.runs is None:
+        return ["last runs   cannot be read"]
+    texts = [run_line(run, at_work=view.pid_at_work) for run in view.runs] or ["none yet"]
+    return [f"{'' if index else 'last runs':<12}{text}" for index, text in enumerate(texts)]
+
+
+def _next_step(view: FleetView, folders: Sequence[str], recursive: bool) -> list[str]:
+    if not any(entry.actions for plan in view.plans for entry in plan.entries):
+        return []
+    from core.commands.pastable import command_line
+
+    words = ["--recursive", *folders] if recursive else folders
+    return ["", f"What would be mended, and how: {command_line('cleanup_sessions.py', '-n', *words)}"]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from core.commands.output import Output
 from core.session_files.model import (
     EntryResult,
+    Evidence,
     FolderPlan,
     Holder,
+    Outcome,
     PlanEntry,
     RepairAction,
     SidecarKind,
@@ -28,6 +32,7 @@ from core.session_files.verdicts import (
 )
 from utils.clock import from_epoch
 from utils.redact import printable
+from utils.units import size_text
 
 MOST_LINES = 40
 _COLOURS = {
@@ -49,14 +54,30 @@ _DONE_WORDS = {
     RepairAction.SWITCH_TO_DELETE: "DELETE mode",
     RepairAction.REMOVE_COLD_JOURNAL: "journal removed",
     RepairAction.REMOVE_SHM: "-shm removed",
-    RepairAction.SET_ASIDE: "set aside",
+    RepairAction.SET_ASIDE: "moved",
     RepairAction.TIGHTEN_PERMISSIONS: "set 0600",
 }
+_WIDEST_NAME, _WIDEST_DETAIL = 30, 48
+_FURTHER = (FAILED, Verdict.DAMAGED.value, Verdict.UNKNOWN.value, Verdict.ATTENTION.value)
+"""States of which a reader wants to know more."""
+_MOST_FURTHER = 3
 _COUNT_WORDS = {Verdict.MEND.value: "to mend", Verdict.ATTENTION.value: "to look at"}
 
 
+class _Row(NamedTuple):
+    """One session as the table shows it: a line for each thing found, the step on the first."""
+
+    state: str
+    name: str
+    found: tuple[tuple[str, str], ...]
+    """Code and detail; without a code the detail is longer and stands in the code's place."""
+    step: str = ""
+    entry: PlanEntry | None = None
+    """None for the folder itself."""
+
+
 def folder_lines(report: FolderReport, output: Output, *, now: datetime, verbose: bool) -> list[str]:
-    """One folder: a headline with counts, then a line for each session that is not simply fine."""
+    """One folder: a headline with counts, then the sessions that are not simply fine, a line for each finding."""
     plan = report.plan
     counts = count_states([report])
     total = sum(counts.values())
@@ -69,18 +90,18 @@ def folder_lines(report: FolderReport, output: Output, *, now: datetime, verbose
     fine = Verdict.FINE if not verbose else None
     rows = [_row(entry, report.result(entry), now) for entry in plan.entries if entry.verdict is not fine]
     rows += [
-        ("mended" if report.folder_tightened else "mend", "(folder)", note.code, note.detail, "set 0700")
+        _Row("mended" if report.folder_tightened else "mend", "(folder)", ((note.code, note.detail),), "set 0700")
         for note in plan.notes
     ]
-    shown = sorted(rows, key=lambda row: WORST_FIRST.index(row[0]))
-    hidden = 0 if verbose else max(0, len(shown) - MOST_LINES)
-    shown = shown[: len(shown) - hidden]
+    rows.sort(key=lambda row: WORST_FIRST.index(row.state))
+    hidden = 0 if verbose else max(0, len(rows) - MOST_LINES)
+    shown = rows[: len(rows) - hidden]
     if shown:
-        lines.append("")
-        lines += _aligned(shown, output)
+        lines += ["", *_table(shown, output)]
     if hidden:
         lines.append(f"  … and {hidden} more; -v lists all")
-    return lines
+    further = _further(shown)
+    return [*lines, "", *further] if further else lines
 
 
 def holder_text(holder: Holder, now: datetime) -> str:
@@ -90,18 +111,30 @@ def holder_text(holder: Holder, now: datetime) -> str:
     return f"pid {holder.pid} {holder.command or '?'}{unit}{since}"
 
 
+def who_text(entry: PlanEntry, now: datetime) -> str:
+    """The processes that have a session open, as far as they can be seen."""
+    occupancy = entry.seen.occupancy
+    if occupancy.holders:
+        return ", ".join(holder_text(holder, now) for holder in occupancy.holders)
+    return f"pid {occupancy.lease_pid}" if occupancy.lease_pid else "a process that cannot be seen from here"
+
+
+def usage_text(entry: PlanEntry, now: datetime) -> str:
+    """Who has a session open and how that is known: `pid 811 python bot.py since 09:14, has it open (write lease)`."""
+    occupancy = entry.seen.occupancy
+    if occupancy.usage is Usage.FREE:
+        return f"nobody ({occupancy.evidence.value})"
+    asked = occupancy.evidence.value
+    known = occupancy.reason or ", ".join(note.detail for note in entry.notes) or "not asked"
+    if occupancy.evidence is not Evidence.NONE and asked not in known:
+        known = f"{known} ({asked})"
+    return f"{who_text(entry, now)}, {known}" if occupancy.usage is Usage.IN_USE else printable(known)
+
+
 def moment_text(moment: datetime, now: datetime) -> str:
     """Local time of day for today, with the date before that."""
     local, today = moment.astimezone(), now.astimezone()
     return f"{local:%H:%M}" if local.date() == today.date() else f"{local:%Y-%m-%d %H:%M}"
-
-
-def size_text(size: int) -> str:
-    """Bytes as people read them, decimal units: 4.6 kB."""
-    if size < 1000:
-        return f"{size} B"
-    power = min((len(str(size)) - 1) // 3, 4)
-    return f"{size / 1000**power:.1f} {('kB', 'MB', 'GB', 'TB')[power - 1]}"
 
 
 def plural(number: int, noun: str) -> str:
@@ -118,6 +151,14 @@ def actions_text(entry: PlanEntry, *, done: bool = False) -> str:
             "DELETE mode",
         )
     return ", ".join(words) if done else ", then ".join(words)
+
+
+def done_text(result: EntryResult) -> str:
+    """What was done, and where what was set aside lies."""
+    done = actions_text(result.entry, done=True)
+    if result.set_aside is None:
+        return done
+    return printable(f"{done} to {os.path.join(*result.set_aside.split(os.sep)[-2:])}")
 
 
 def user_name(uid: int) -> str:
@@ -137,73 +178,120 @@ def _blind_text(plan: FolderPlan) -> str:
     owners = {entry.seen.family.main.uid for entry in plan.entries if entry.seen.family.main is not None}
     if plan.blind == "GV131" and len(owners) == 1:
         owner = user_name(owners.pop())
-        other = "" if owner == "root" else ", or as root"
-        return f"None could be asked: they belong to {owner}. Run as that user: sudo -u {owner} …{other}."
+        from core.commands.pastable import as_user
+
+        return f"None could be asked: they belong to {owner}. Run as that user: {as_user(owner)}"
     return "None could be judged; -v names the reasons."
 
 
-def _row(entry: PlanEntry, result: EntryResult | None, now: datetime) -> tuple[str, str, str, str, str]:
-    state = state_of(entry, result)
-    name = printable(entry.seen.family.name)
-    code = entry.notes[0].code if entry.notes else ""
-    found = printable("; ".join(note.detail for note in entry.notes))
-    if result is not None and result.detail:
+def _row(entry: PlanEntry, result: EntryResult | None, now: datetime) -> _Row:
+    state, name = state_of(entry, result), printable(entry.seen.family.name)
+    found = tuple((note.code, printable(note.detail)) for note in entry.notes)
+    if result is not None and result.outcome is not Outcome.DONE:
         hint = f" · {result.hint}" if result.hint else ""
-        return state, name, result.code or code, f"{found}: {printable(result.detail)}", f"left as it is{hint}"
+        why = (result.code or "", printable(result.detail))
+        return _Row(state, name, (why, *found), f"left as it is{hint}", entry)
     if result is not None:
-        return state, name, code, found, actions_text(entry, done=True)
+        return _Row(state, name, found, done_text(result), entry)
     if entry.verdict is Verdict.IN_USE:
-        return state, name, code, "; ".join(filter(None, (_in_use_text(entry, now), found))), ""
-    return state, name, code, found, _next_step(entry)
+        return _Row(state, name, (("", _in_use_text(entry, now)), *found), entry=entry)
+    return _Row(state, name, found, _next_step(entry), entry)
 
 
 def _next_step(entry: PlanEntry) -> str:
-    if entry.verdict is Verdict.DAMAGED and not entry.actions:
-        return f"left as it is · why: monitor_system.py why {shown_path(entry)}"
     if entry.actions:
         plays_back = entry.verdict is Verdict.DAMAGED and RepairAction.SET_ASIDE not in entry.actions
         tried = " (tried on a copy first)" if plays_back else ""
         return actions_text(entry) + tried
-    if entry.verdict is Verdict.UNKNOWN:
-        main = entry.seen.family.main
-        if entry.notes[0].code == "GV131" and main is not None:
-            return f"left alone · run as that user: sudo -u {user_name(main.uid)} …"
-        return f"left alone · monitor_system.py explain {entry.notes[0].code}"
-    if entry.verdict in (Verdict.ATTENTION, Verdict.SKIPPED):
-        return f"left alone · monitor_system.py explain {entry.notes[0].code}"
-    return ""
+    if entry.verdict is Verdict.DAMAGED:
+        return "left as it is"
+    return "" if entry.verdict is Verdict.FINE else "left alone"
+
+
+def _further(rows: Sequence[_Row]) -> list[str]:
+    """For the worst rows, one of each kind: the command that tells more, or that would know more."""
+    first_of_kind: dict[str, _Row] = {}
+    for row in rows:
+        if row.state in _FURTHER and row.entry is not None:
+            first_of_kind.setdefault(row.found[0][0], row)
+    lines = []
+    for code, row in list(first_of_kind.items())[:_MOST_FURTHER]:
+        from core.commands.pastable import as_user, command_line
+
+        assert row.entry is not None
+        family = row.entry.seen.family
+        if code == "GV131" and family.main is not None and family.main.uid != os.geteuid():
+            lines.append(f"More can be known of {row.name} by its owner: {as_user(user_name(family.main.uid))}")
+        else:
+            lines.append(f"More on {row.name}: {command_line('monitor_system.py', 'why', family.path)}")
+    return lines
 
 
 def _in_use_text(entry: PlanEntry, now: datetime) -> str:
     occupancy = entry.seen.occupancy
-    who = ", ".join(holder_text(holder, now) for holder in occupancy.holders)
-    if not who:
-        pid = f"pid {occupancy.lease_pid}" if occupancy.lease_pid else "a process that cannot be seen from here"
-        who = f"{pid} {occupancy.reason}"
-    beside = [f"{one.kind.value[1:]} {size_text(one.stat.size)}" for one in entry.seen.family.sidecars]
-    beside = [
-        text for text, one in zip(beside, entry.seen.family.sidecars, strict=True) if one.kind is not SidecarKind.SHM
-    ]
     assert occupancy.usage is Usage.IN_USE
-    return f"{who}, {', '.join(beside)}: normal" if beside else who
+    who = who_text(entry, now)
+    who = who if occupancy.holders else f"{who} {occupancy.reason}"
+    sidecars = [one for one in entry.seen.family.sidecars if one.kind is not SidecarKind.SHM]
+    beside = ", ".join(f"{one.kind.value[1:]} {size_text(one.stat.size)}" for one in sidecars)
+    return f"{who}, {beside}: normal" if beside else who
 
 
-def shown_path(entry: PlanEntry) -> str:
-    """The session's path, quoted for a shell and safe to print."""
-    import shlex
+def _table(rows: Sequence[_Row], output: Output) -> list[str]:
+    found = [finding for row in rows for finding in row.found]
+    state = max(len(row.state) for row in rows)
+    widest_name = min(_WIDEST_NAME, output.width // 4) if output.width else _WIDEST_NAME
+    margin = state + min(widest_name, max(len(row.name) for row in rows)) + 6
+    code = max((len(code) + 2 for code, _detail in found if code), default=0)
+    texts = [(row.found[0][1], row.step) for row in rows if row.step and row.found]
+    widths = _Widths(state, margin, code, _detail_width(texts, output.width and output.width - margin - code - 2))
+    return [line for row in rows for line in _row_lines(row, widths, output)]
 
-    return printable(shlex.quote(entry.seen.family.path))
+
+class _Widths(NamedTuple):
+    state: int
+    margin: int
+    """Up to the first finding."""
+    code: int
+    detail: int
 
 
-def _aligned(rows: Sequence[tuple[str, str, str, str, str]], output: Output) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    widths[1], widths[3] = min(widths[1], 30), min(widths[3], 48)
+def _detail_width(texts: Sequence[tuple[str, str]], room: int | None) -> int:
+    """The column width with which the fewest details stick out of it, and the fewest steps out of the terminal."""
+    choices = sorted({min(_WIDEST_DETAIL, len(detail)) for detail, _step in texts}, reverse=True) or [0]
+    if room is None:
+        return choices[0]
+
+    def untidy(width: int) -> int:
+        return sum((len(detail) > width) + (max(width, len(detail)) + len(step) > room) for detail, step in texts)
+
+    return min(choices, key=untidy)
+
+
+def _row_lines(row: _Row, widths: _Widths, output: Output) -> list[str]:
+    painted = output.paint(row.state.ljust(widths.state), _COLOURS[row.state])
+    name = row.name.ljust(widths.margin - widths.state - 6)
+    start = f"  {painted}  {name}  "
     lines = []
-    for state, name, code, found, step in rows:
-        painted = output.paint(state.ljust(widths[0]), _COLOURS[state])
-        text = f"  {painted}  {name:<{widths[1]}}  "
-        if state == Verdict.IN_USE.value:
-            lines.append(text + (f"{code}  " if code else "") + found)
-            continue
-        lines.append((text + f"{code:<{widths[2]}}  {found:<{widths[3]}}  {step}").rstrip())
+    if output.width is not None and len(name) > widths.margin - widths.state - 6:
+        lines, start = [start.rstrip()], " " * widths.margin
+    for index, (code, detail) in enumerate(row.found or (("", ""),)):
+        coded = f"{code:<{widths.code}}" if code else ""
+        step = "" if index else row.step
+        whole = f"{detail:<{widths.detail}}  {step}" if step else detail
+        if output.width is None or widths.margin + len(coded) + len(whole) <= output.width:
+            lines.append((start + coded + whole).rstrip())
+        else:
+            lines += _pushed_off(start + coded, detail, step, output, indent=widths.margin + len(coded))
+        start = " " * widths.margin
+    return lines
+
+
+def _pushed_off(start: str, detail: str, step: str, output: Output, *, indent: int) -> list[str]:
+    """A finding that does not fit the terminal: its detail in lines, its step in lines of their own."""
+    first, *more = output.wrapped(detail, indent=indent)
+    lines = [(start + first).rstrip(), *more]
+    if step:
+        first, *more = output.wrapped(f"→ {step}", indent=indent + 2)
+        lines += [" " * indent + first, *more]
     return lines

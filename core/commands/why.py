@@ -9,9 +9,12 @@ from core.commands import exit_codes
 from core.commands.output import Output
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
-    from core.monitoring import SessionView
+    from core.monitoring import CopyView, SessionView
+    from core.session_files.model import Contents, PlanEntry
+    from core.state import Change
 
 SUMMARY = (
     "Tell all that is known of one session: who holds it, what lies beside it, what is inside, what would be done."
@@ -19,6 +22,7 @@ SUMMARY = (
 EXAMPLES = """\
   monitor_system.py why sessions/shop_03
   monitor_system.py why sessions/shop_03.session --json"""
+_CURED_BY_A_COPY = ("GV120", "GV121", "GV122", "GV123", "GV124", "GV128")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,43 +44,127 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if output.json:
         output.document(why_document(view))
     else:
-        output.lines(_text(view, now))
+        output.lines(_text(view, output, now))
     return exit_codes.DONE
 
 
-def _text(view: SessionView, now: datetime) -> list[str]:
-    from core.commands.sessions_text import actions_text, shown_path
-    from core.session_files.model import RepairAction
+def _text(view: SessionView, output: Output, now: datetime) -> list[str]:
+    from core.session_files.verdicts import state_of
+    from utils.redact import printable
 
     entry = view.entry
-    lines = [f"{shown_path(entry)}: {entry.verdict.value}", "", *_facts(view, now)]
+    shown = printable(entry.seen.family.path)
+    lines = [f"{shown}: {state_of(entry, view.result)}", "", *_labelled(_facts(view, now), output)]
     for note, finding in zip(entry.notes, view.findings, strict=True):
-        lines += [
-            "",
-            f"{note.code} {finding.title}: {note.detail}",
-            f"  {finding.meaning}",
-            f"  Danger: {finding.danger}",
+        told = [
+            ("found", printable(note.detail)),
+            ("meaning", finding.meaning),
+            ("danger", finding.danger),
+            ("remedy", finding.remedy),
         ]
-        lines.append(f"  What to do: {finding.remedy}")
+        lines += ["", f"{note.code} {finding.title}", *_labelled(told, output)]
+    if _needs_a_copy(view):
+        lines += ["", *_copies(view, now)]
     if entry.actions:
-        first = " (after a copy of the family)" if entry.actions != (RepairAction.TIGHTEN_PERMISSIONS,) else ""
-        lines += ["", f"cleanup_sessions.py would: {actions_text(entry)}{first}"]
-    elif not entry.notes:
+        lines += ["", *_would(entry)]
+    elif not entry.notes and view.result is None:
         lines += ["", "Nothing to do."]
     if view.changes:
-        lines += ["", "Done to it before:"]
-        lines += [f"  {one.run_id}  {one.codes}  {one.actions}: {one.status.value}" for one in view.changes]
+        lines += ["", "Done to it before:", *map(_change, view.changes)]
     return lines
 
 
-def _facts(view: SessionView, now: datetime) -> list[str]:
-    from core.commands.sessions_text import holder_text, moment_text, size_text
-    from core.session_files.model import Usage
-    from utils.clock import from_epoch
+def _would(entry: PlanEntry) -> list[str]:
+    import os
+
+    from core.commands.pastable import command_line
+    from core.commands.sessions_text import actions_text
+    from core.session_files.model import RepairAction
+
+    first = " (after a copy of the family)" if entry.actions != (RepairAction.TIGHTEN_PERMISSIONS,) else ""
+    folder = os.path.dirname(entry.seen.family.path) or "."
+    return [
+        f"cleanup_sessions.py would: {actions_text(entry)}{first}",
+        f"To do so in all of its folder: {command_line('cleanup_sessions.py', folder)}",
+    ]
+
+
+def _labelled(facts: Sequence[tuple[str, str]], output: Output) -> list[str]:
+    lines = []
+    for name, value in facts:
+        start = f"  {name:<9} "
+        first, *more = output.wrapped(value, indent=len(start))
+        lines += [start + first, *more]
+    return lines
+
+
+def _change(change: Change) -> str:
     from utils.redact import printable
 
+    aside = f", in {printable(change.set_aside)}" if change.set_aside else ""
+    return f"  {change.run_id}  {change.codes}  {change.actions}: {change.status.value}{aside}"
+
+
+def _needs_a_copy(view: SessionView) -> bool:
+    from core.session_files.model import Verdict
+
+    return view.entry.verdict is Verdict.DAMAGED or any(note.code in _CURED_BY_A_COPY for note in view.entry.notes)
+
+
+def _copies(view: SessionView, now: datetime) -> list[str]:
+    from core.commands.sessions_text import moment_text
+    from utils.redact import printable
+    from utils.units import size_text
+
+    if view.copies is None:
+        return ["Copies of it: cannot be looked at by this user."]
+    if not view.copies:
+        return ["Copies of it: there is none."]
+    lines = ["Copies of it, from before each run, newest first:"]
+    for copy in view.copies:
+        when = moment_text(copy.at, now) if copy.at else copy.run_id
+        proof = "verified: mended, it was whole" if copy.verified else "not verified"
+        lines.append(f"  {when}  {size_text(copy.bytes):>8}  {proof}  {printable(copy.path)}")
+    verified = next((copy for copy in view.copies if copy.verified), None)
+    if verified is None:
+        return [*lines, "None of them is verified: each may be damaged too."]
+    return [
+        *lines,
+        "To put the newest verified one in its place, with its bot stopped:",
+        f"  {_put_back(view, verified, now)}",
+    ]
+
+
+def _put_back(view: SessionView, copy: CopyView, now: datetime) -> str:
+    """Commands for a shell: what is there moves to `set-aside/`, then the copy's files come back; all or nothing."""
+    import os
+
+    from core.commands.pastable import quoted
+    from core.session_files.looking.listing import SET_ASIDE_FOLDER
+    from core.session_files.model import SidecarKind
+
+    family = view.entry.seen.family
+    folder = os.path.dirname(family.target) or "."
+    aside = os.path.join(folder, SET_ASIDE_FOLDER, f"damaged-{now:%Y%m%d-%H%M%S}")
+    there = [family.target, *(one.path for one in family.sidecars)]
+    back = [os.path.join(copy.path, name) for name in copy.files if not name.endswith(SidecarKind.SHM.value)]
+    return " && ".join(
+        " ".join(map(quoted, words))
+        for words in (["mkdir", "-p", "-m", "700", aside], ["mv", *there, aside], ["cp", "-p", *back, folder])
+    )
+
+
+def _facts(view: SessionView, now: datetime) -> list[tuple[str, str]]:
+    from core.commands.sessions_text import moment_text, usage_text
+    from core.session_files.model import JournalMode, Usage
+    from utils.clock import from_epoch
+    from utils.redact import printable
+    from utils.units import size_text
+
     seen = view.entry.seen
-    family, occupancy = seen.family, seen.occupancy
+    family = seen.family
+    if view.result is not None and view.result.set_aside is not None:
+        return [("file", f"not there; its sidecars were set aside into {printable(view.result.set_aside)}")]
     facts = []
     if family.target != family.path:
         facts.append(("leads to", printable(family.target)))
@@ -84,30 +172,23 @@ def _facts(view: SessionView, now: datetime) -> list[str]:
         written = moment_text(from_epoch(family.main.modified_ns / 1e9), now)
         size = size_text(family.main.size)
         facts.append(("file", f"{size}, mode {family.main.mode:04o}, uid {family.main.uid}, written {written}"))
-        facts.append(("journal", f"{seen.header.journal_mode.value} mode (header)"))
+        mode = seen.header.journal_mode
+        facts.append(("journal", "mode not known" if mode is JournalMode.UNKNOWN else f"{mode.value} mode (header)"))
     for one in family.sidecars:
         found = f"{size_text(one.stat.size)}, written {moment_text(from_epoch(one.stat.modified_ns / 1e9), now)}"
         heat = f", {one.heat.value}" if one.heat else ""
         frames = f", {one.pending_frames} frames wait" if one.pending_frames is not None else ""
         facts.append((one.kind.value, found + heat + frames))
     if family.lock is not None:
-        facts.append(("lock file", "held" if occupancy.evidence.value == "lock file" else "free (it stays)"))
-    who = "; ".join(holder_text(holder, now) for holder in occupancy.holders)
-    asked = f"asked: {occupancy.evidence.value}"
-    told = (
-        occupancy.usage.value
-        if occupancy.usage is Usage.FREE
-        else f"{occupancy.usage.value}: {who or occupancy.reason}"
-    )
-    facts.append(("used", f"{told} ({asked})"))
+        facts.append(("lock file", "held" if seen.occupancy.evidence.value == "lock file" else "free (it stays)"))
+    unknown = "cannot be known: " if seen.occupancy.usage is Usage.UNKNOWN else ""
+    facts.append(("holder", unknown + usage_text(view.entry, now)))
     if seen.contents is not None:
-        facts.append(("inside", _inside(view)))
-    return [f"  {name:<9} {value}" for name, value in facts]
+        facts.append(("inside", _inside(seen.contents)))
+    return facts
 
 
-def _inside(view: SessionView) -> str:
-    contents = view.entry.seen.contents
-    assert contents is not None
+def _inside(contents: Contents) -> str:
     parts = [contents.kind.value]
     if contents.schema_version is not None:
         parts.append(f"schema {contents.schema_version}")

@@ -11,12 +11,31 @@ from typing import Any, NamedTuple
 
 from core.errors import ConfigError
 from core.session_files.settings import FILES_ROOM, FilesSettings
-from core.settings import load_settings
+from core.settings import Declaration, Room, load_settings
 from core.state import StateFolder, is_state_folder
 from core.state.settings import ROOT, STATE_ROOM
 from utils.redact import printable
 
-_ROOMS = (STATE_ROOM, FILES_ROOM)
+_LOG_FORMATS = ("text", "json")
+
+
+class LogSettings(NamedTuple):
+    """`[log]` of gavat.toml."""
+
+    format: str = ""
+    """`text` or `json`; empty: no log lines, the report says it."""
+
+
+def _parse_log_format(text: str) -> str:
+    if text not in _LOG_FORMATS:
+        raise ValueError(f"«{printable(text)}» is no format of log lines")
+    return text
+
+
+LOG_ROOM = Room(
+    "log", LogSettings, {"format": Declaration("GAVAT_LOG_FORMAT", _parse_log_format, "write text or json")}
+)
+_ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM)
 
 
 class Wiring(NamedTuple):
@@ -24,13 +43,14 @@ class Wiring(NamedTuple):
 
     files: FilesSettings
     state: StateFolder
+    log: LogSettings
 
 
 def wire(flags: Mapping[str, Any] | None = None) -> Wiring:
     """Settings from flags, environment, gavat.toml and defaults; raises ConfigError."""
     config = os.path.join(ROOT, "gavat.toml")
-    state, files = load_settings(_ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
-    return Wiring(files, StateFolder(os.path.abspath(state.path)))
+    state, files, log = load_settings(_ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
+    return Wiring(files, StateFolder(os.path.abspath(state.path)), log)
 
 
 def session_folders(wiring: Wiring, named: Sequence[str], *, recursive: bool) -> tuple[list[str], list[ConfigError]]:
@@ -54,7 +74,9 @@ def _why_not(path: str, *, told: bool) -> ConfigError | None:
         default = "name the folder of your *.session files, or set GAVAT_SESSIONS"
         return ConfigError("there is no such folder", path=path, hint=None if told else default)
     if not os.path.isdir(path):
-        hint = f"name its folder, or look at it alone: monitor_system.py why {printable(path)}"
+        from core.commands.pastable import command_line
+
+        hint = f"name its folder, or look at it alone: {command_line('monitor_system.py', 'why', path)}"
         return ConfigError("is a file, not a folder of sessions", path=path, hint=hint)
     if _in_state_folder(os.path.realpath(path)):
         return ConfigError("belongs to a state folder: its copies are not sessions", path=path)

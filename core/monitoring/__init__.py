@@ -1,8 +1,18 @@
 """Looking at the fleet: collect → judge → show. Nothing here changes anything.
 
-collect    what is on disk: folders of sessions, copies, history of runs
+collect    what is on disk: folders of sessions, history of runs
+kept       what runs put away: byte copies, sidecars without a session
 """
 
-from core.monitoring.collect import CopiesView, FleetView, SessionView, collect_fleet, collect_session
+from core.monitoring.collect import FleetView, SessionView, collect_fleet, collect_session
+from core.monitoring.kept import CopiesView, CopyView, SetAsideView
 
-__all__ = ["CopiesView", "FleetView", "SessionView", "collect_fleet", "collect_session"]
+__all__ = [
+    "CopiesView",
+    "CopyView",
+    "FleetView",
+    "SessionView",
+    "SetAsideView",
+    "collect_fleet",
+    "collect_session",
+]

@@ -9,31 +9,37 @@ from typing import NamedTuple
 
 from core.errors import ConfigError, GavatError, StateError
 from core.findings import FINDINGS, Finding
+from core.monitoring.kept import CopiesView, CopyView, SetAsideView, copies_of, count_copies, count_set_aside
 from core.session_files.looking.filesystem import file_system_of
 from core.session_files.looking.inspect import Depth, inspect_again, inspect_folder
 from core.session_files.looking.listing import SUFFIX
-from core.session_files.model import EntryKind, FolderPlan, PlanEntry, SidecarKind
+from core.session_files.model import (
+    EntryKind,
+    EntryResult,
+    FileInspection,
+    FolderPlan,
+    Outcome,
+    PlanEntry,
+    SidecarKind,
+    Verdict,
+)
 from core.session_files.plan import plan_file, plan_folder
-from core.state import Change, RunHistory, RunRecord, StateFolder
+from core.state import Change, RunHistory, RunRecord, StateFolder, pid_at_work
 
 _RUNS_SHOWN = 5
 
 
-class CopiesView(NamedTuple):
-    """The byte copies that runs keep; each is a login. All 0 where the folder is not there or not ours to read."""
-
-    copies: int
-    sessions: int
-    bytes: int
-
-
 class FleetView(NamedTuple):
-    """All folders, the copies and the last runs."""
+    """All folders, what runs put away, and the last runs."""
 
     plans: tuple[FolderPlan, ...]
     problems: tuple[GavatError, ...]
     copies: CopiesView
-    runs: tuple[RunRecord, ...]
+    set_aside: SetAsideView
+    runs: tuple[RunRecord, ...] | None
+    """Newest first; None where the history cannot be read, which is among the problems."""
+    pid_at_work: int | None
+    """The process of the run that is at work now."""
 
 
 class SessionView(NamedTuple):
@@ -42,6 +48,10 @@ class SessionView(NamedTuple):
     entry: PlanEntry
     findings: tuple[Finding, ...]
     changes: tuple[Change, ...]
+    copies: tuple[CopyView, ...] | None
+    """Newest first; None where this user may not look."""
+    result: EntryResult | None = None
+    """What a run made of it, where nothing else is left to see: its sidecars lie in `set-aside`."""
 
 
 def collect_fleet(folders: Sequence[str], state: StateFolder, *, depth: Depth, now: datetime) -> FleetView:
@@ -56,12 +66,19 @@ def collect_fleet(folders: Sequence[str], state: StateFolder, *, depth: Depth, n
             problems.append(ConfigError(f"cannot be read ({error.strerror})", path=folder, hint=hint))
             continue
         plans.append(plan_folder(seen.folder, seen.files, now=now))
-    runs: tuple[RunRecord, ...] = ()
+    runs: tuple[RunRecord, ...] | None = None
     try:
         runs = _last_runs(state)
     except StateError as error:
         problems.append(error)
-    return FleetView(tuple(plans), tuple(problems), _count_copies(state.copies), runs)
+    return FleetView(
+        tuple(plans),
+        tuple(problems),
+        count_copies(state.copies),
+        count_set_aside([plan.folder.path for plan in plans]),
+        runs,
+        pid_at_work(state) if runs else None,
+    )
 
 
 def collect_session(path: str, state: StateFolder, *, now: datetime) -> SessionView:
@@ -75,16 +92,33 @@ def collect_session(path: str, state: StateFolder, *, now: datetime) -> SessionV
         path = path.removesuffix(kind.value)
     path = path if path.endswith(SUFFIX) else path + SUFFIX
     seen = inspect_again(path, file_system=file_system_of(os.path.dirname(os.path.realpath(path))))
+    changes = _changes_to(path, state)
     if seen.family.kind is EntryKind.ORPHAN and not seen.family.sidecars:
-        raise ConfigError("there is no such session", path=path, hint="name the file, with or without .session")
+        return _set_aside(seen, changes)
     folder_owner = os.stat(os.path.dirname(path) or ".").st_uid
     entry = plan_file(seen, now=now, folder_owner=folder_owner)
+    findings = tuple(FINDINGS[note.code] for note in entry.notes)
+    return SessionView(entry, findings, changes, copies_of(seen.family, state.copies))
+
+
+def _set_aside(seen: FileInspection, changes: tuple[Change, ...]) -> SessionView:
+    """Of a session that is not there: where a run put its sidecars; raises ConfigError when none did."""
+    names = [os.path.basename(seen.family.target) + kind.value for kind in SidecarKind]
+    folders = [one.set_aside for one in changes if one.set_aside]
+    folder = next((one for one in folders if any(os.path.lexists(os.path.join(one, name)) for name in names)), None)
+    if folder is None:
+        hint = "name the file, with or without .session"
+        raise ConfigError("there is no such session", path=seen.family.path, hint=hint)
+    entry = PlanEntry(seen, Verdict.SKIPPED)
+    return SessionView(entry, (), changes, (), EntryResult(entry, Outcome.DONE, set_aside=folder))
+
+
+def _changes_to(path: str, state: StateFolder) -> tuple[Change, ...]:
     history = RunHistory.read(state)
-    changes: list[Change] = []
-    if history is not None:
-        with history:
-            changes = history.changes_to(os.path.abspath(path))
-    return SessionView(entry, tuple(FINDINGS[note.code] for note in entry.notes), tuple(changes))
+    if history is None:
+        return ()
+    with history:
+        return tuple(history.changes_to(os.path.abspath(path)))
 
 
 def _last_runs(state: StateFolder) -> tuple[RunRecord, ...]:
@@ -93,17 +127,3 @@ def _last_runs(state: StateFolder) -> tuple[RunRecord, ...]:
         return ()
     with history:
         return tuple(history.last_runs(_RUNS_SHOWN))
-
-
-def _count_copies(root: str) -> CopiesView:
-    copies = sessions = size = 0
-    try:
-        shelves = [entry.path for entry in os.scandir(root) if entry.is_dir(follow_symlinks=False)]
-    except OSError:  # no copy was ever made, or this user may not look: both show as none
-        return CopiesView(0, 0, 0)
-    for shelf in shelves:
-        found = [entry.path for entry in os.scandir(shelf) if not entry.name.startswith(".")]
-        sessions += bool(found)
-        copies += len(found)
-        size += sum(member.stat().st_size for copy in found for member in os.scandir(copy))
-    return CopiesView(copies, sessions, size)

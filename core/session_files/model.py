@@ -256,6 +256,8 @@ class FolderStat(NamedTuple):
     file_system: str
     dedicated: bool
     """Holds nothing but session families and what this tool puts beside them."""
+    lock_files: int = 0
+    """Lock files of sessions, those whose session is gone included."""
 
 
 class FolderPlan(NamedTuple):
@@ -289,3 +291,7 @@ class EntryResult(NamedTuple):
     after: Contents | None = None
     copy: str | None = None
     """Folder of the byte copy taken first."""
+    set_aside: str | None = None
+    """Folder that the sidecars moved to."""
+    summary: str = ""
+    """What was done, where the names of the actions do not tell."""

@@ -28,6 +28,7 @@ from core.session_files.model import (
     Usage,
     Verdict,
 )
+from utils.units import size_text
 
 COPY_MAY_BE_ARRIVING = timedelta(seconds=60)
 """A file younger than this that looks empty, garbage or damaged may be a copy still on its way."""
@@ -205,7 +206,7 @@ def _notes_for_people(seen: FileInspection, contents: Contents) -> tuple[Finding
 
 def _plan_empty(seen: FileInspection) -> PlanEntry:
     # SQLite deletes the journal and WAL of an empty database at its next open, so what they hold is set aside first.
-    empty = FindingNote("GV122", "0 bytes")
+    empty = FindingNote("GV122", "0 B")
     needed = [one for one in seen.family.sidecars if one.pending_frames or one.original_pages]
     if needed:
         note = FindingNote("GV106", f"{', '.join(map(_describe_sidecar, needed))} beside an empty session")
@@ -223,13 +224,13 @@ def _sidecar_work(seen: FileInspection) -> tuple[list[FindingNote], list[RepairA
         notes.append(FindingNote("GV102", "hot journal, nobody has it open"))
         actions.append(RepairAction.ROLL_BACK)
     elif journal is not None:
-        notes.append(FindingNote("GV101", f"cold journal of {journal.stat.size} bytes left behind"))
+        notes.append(FindingNote("GV101", f"cold journal of {size_text(journal.stat.size)} left behind"))
         actions.append(RepairAction.REMOVE_COLD_JOURNAL)
     if wal is not None and wal.pending_frames:
         notes.append(FindingNote("GV104", f"{_count(wal.pending_frames, 'frame')} in the WAL"))
         actions += [RepairAction.CHECKPOINT, RepairAction.SWITCH_TO_DELETE]
     elif wal is not None:
-        notes.append(FindingNote("GV105", f"-wal of {wal.stat.size} bytes with nothing committed"))
+        notes.append(FindingNote("GV105", f"-wal of {size_text(wal.stat.size)} with nothing committed"))
         actions.append(RepairAction.SWITCH_TO_DELETE)
     elif seen.header.journal_mode is JournalMode.WAL:
         notes.append(FindingNote("GV103", "WAL mode, nothing waits in a log"))
@@ -282,7 +283,7 @@ def _missing_page(seen: FileInspection) -> int | None:
 
 def _describe_sidecar(sidecar: Sidecar) -> str:
     heat = f"{sidecar.heat.value} " if sidecar.heat and sidecar.heat is not JournalHeat.UNKNOWN else ""
-    return f"{heat}{sidecar.kind.value} of {sidecar.stat.size} bytes"
+    return f"{heat}{sidecar.kind.value} of {size_text(sidecar.stat.size)}"
 
 
 def _readers(mode: int) -> str:

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,11 +20,11 @@ HOLDER_MINUTES = 10
 _OLD = 3600
 _HOLDER = """
 import sys, time
-sys.path.insert(0, sys.argv[2])
+sys.path.insert(0, {root!r})
 from core.session_files.sample_fleet import leave_transaction_open
-session = leave_transaction_open(sys.argv[1])
+session = leave_transaction_open({path!r})
 print("holding", flush=True)
-time.sleep(60 * float(sys.argv[3]))
+time.sleep({seconds})
 """
 
 
@@ -65,7 +66,9 @@ def _session_class() -> Any:
     try:
         from telethon.sessions import SQLiteSession
     except ImportError as error:
-        hint = "run it with the environment of `make run`: .venv/bin/python cleanup_sessions.py demo DIR"
+        from core.state.settings import ROOT
+
+        hint = f"run it with the environment of `make run`: {ROOT}/.venv/bin/python {ROOT}/cleanup_sessions.py demo DIR"
         raise GavatError("the sample fleet needs Telethon, which is not installed", hint=hint) from error
     return SQLiteSession
 
@@ -165,19 +168,24 @@ def _readable(path: str) -> None:
 
 
 def _start_holder(path: str, minutes: int) -> int:
+    """A bot as the process table shows one, `python bot.py`; its script is gone once it runs."""
     from core.state.settings import ROOT
 
-    holder = subprocess.Popen(
-        [sys.executable, "-c", _HOLDER, path, ROOT, str(minutes)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    assert holder.stdout is not None
-    with holder.stdout:
-        if holder.stdout.readline() != b"holding\n":
-            raise GavatError("the sample holder did not start", path=path)
+    with tempfile.TemporaryDirectory() as folder:
+        script = os.path.join(folder, "bot.py")
+        with open(script, "w", encoding="utf-8") as opened:
+            opened.write(_HOLDER.format(root=ROOT, path=os.path.abspath(path), seconds=60 * minutes))
+        holder = subprocess.Popen(
+            [sys.executable, script],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        assert holder.stdout is not None
+        with holder.stdout:
+            if holder.stdout.readline() != b"holding\n":
+                raise GavatError("the sample holder did not start", path=path)
     return holder.pid
 
 

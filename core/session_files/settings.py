@@ -25,7 +25,7 @@ FILES_ROOM = Room(
         "min_age": Declaration(
             "GAVAT_MIN_AGE",
             parse_duration,
-            "how old an empty, garbage or damaged file must be before it is called that; at least 60 s",
+            "how old an empty, garbage or damaged file must be before it is called that; less than 60 s acts as 60 s",
         ),
         "copies_kept": Declaration("GAVAT_COPIES_KEPT", parse_count, "byte copies kept of each session"),
     },

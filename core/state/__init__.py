@@ -10,18 +10,28 @@ from typing import TYPE_CHECKING
 from core.state.folder import StateFolder, is_state_folder
 
 if TYPE_CHECKING:
-    from core.state.lock import run_lock
+    from core.state.lock import pid_at_work, run_lock
     from core.state.runs import Change, ChangeStatus, RunHistory, RunRecord, new_run_id
 
-__all__ = ["Change", "ChangeStatus", "RunHistory", "RunRecord", "StateFolder", "is_state_folder", "new_run_id", "run_lock"]
+__all__ = [
+    "Change",
+    "ChangeStatus",
+    "RunHistory",
+    "RunRecord",
+    "StateFolder",
+    "is_state_folder",
+    "new_run_id",
+    "pid_at_work",
+    "run_lock",
+]
 
 
 def __getattr__(name: str) -> object:
     # Loaded on first use: a dry run needs only the paths, not the history with its SQLite (start-up cost).
-    if name == "run_lock":
-        from core.state.lock import run_lock
+    if name in ("pid_at_work", "run_lock"):
+        from core.state import lock
 
-        return run_lock
+        return getattr(lock, name)
     if name in __all__:
         from core.state import runs
 

@@ -21,6 +21,11 @@ class StateFolder(NamedTuple):
     @property
     def copies(self) -> str:
         """Byte copies of families, taken before each change."""
+        return os.path.join(self.path, "copies")
+
+    @property
+    def backups(self) -> str:
+        """Scheduled backups of sessions, live ones too."""
         return os.path.join(self.path, "backups")
 
     @property
@@ -54,6 +59,6 @@ class StateFolder(NamedTuple):
 
 
 def is_state_folder(path: str) -> bool:
-    """Whether a folder looks like a state folder, ours or another run's: its copies must never be taken for sessions."""
+    """Whether a folder looks like a state folder, ours or another one: its copies must never be taken for sessions."""
     state = StateFolder(path)
-    return os.path.isdir(state.copies) and (os.path.exists(state.runs) or os.path.exists(state.run_lock))
+    return any(map(os.path.isdir, (state.copies, state.backups))) and (os.path.exists(state.runs) or os.path.exists(state.run_lock))

@@ -18,8 +18,8 @@ from core.state.folder import StateFolder
 from utils.clock import utc_text
 from utils.sqlite_uri import sqlite_uri
 
-_SCHEMA_VERSION = 1
-_SCHEMA = """
+_MIGRATIONS = (
+    """
 CREATE TABLE runs (
     run_id TEXT PRIMARY KEY,
     command TEXT NOT NULL,
@@ -42,7 +42,13 @@ CREATE TABLE changes (
     PRIMARY KEY (run_id, number)
 ) STRICT;
 CREATE INDEX changes_by_path ON changes (path, run_id);
-PRAGMA user_version = 1;
+""",
+    "ALTER TABLE runs ADD COLUMN folders TEXT NOT NULL DEFAULT '';",
+)
+"""Each brings a history to the next schema version (`PRAGMA user_version`)."""
+_RUNS = """
+SELECT run_id, command, pid, started_at, ended_at, outcome, folders,
+    (SELECT count(*) FROM changes WHERE changes.run_id = runs.run_id AND status IN ('started', 'done')) FROM runs
 """
 
 
@@ -80,7 +86,12 @@ class RunRecord(NamedTuple):
     pid: int
     started_at: str
     ended_at: str | None
+    """None while it is at work, and for ever when it was killed."""
     outcome: str | None
+    folders: str
+    """What it was asked to work on, as it is shown to people."""
+    changes: int
+    """Changes begun and not known to have failed or been taken back."""
 
 
 def new_run_id(now: datetime) -> str:
@@ -108,15 +119,7 @@ class RunHistory:
             raise _unusable(state.runs, error) from error
         history = cls(connection, state.runs)
         with history._errors_named():
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version > _SCHEMA_VERSION:
-                raise StateError(
-                    f"the history has schema {version}, this program knows {_SCHEMA_VERSION}",
-                    path=state.runs,
-                    hint="upgrade this program, or set GAVAT_STATE to another folder",
-                )
-            if version == 0:
-                connection.executescript(f"BEGIN IMMEDIATE;{_SCHEMA}COMMIT;")
+            _migrate(connection, state.runs)
         return history
 
     @classmethod
@@ -130,6 +133,8 @@ class RunHistory:
             raise _unusable(state.runs, error) from error
         try:
             connection = sqlite3.connect(sqlite_uri(state.runs, mode="ro"), uri=True, timeout=2.0)
+            if _schema_version(connection, state.runs) < len(_MIGRATIONS):
+                connection = _in_memory(connection, state.runs)
         except sqlite3.Error as error:
             raise _unusable(state.runs, error) from error
         return cls(connection, state.runs)
@@ -140,12 +145,12 @@ class RunHistory:
     def __exit__(self, *_exc: object) -> None:
         self._connection.close()
 
-    def begin(self, run_id: str, command: str, now: datetime) -> None:
-        """Note that a run has begun."""
+    def begin(self, run_id: str, command: str, now: datetime, *, folders: str) -> None:
+        """Note that a run has begun; `folders`: what it works on, as it is shown to people."""
         with self._errors_named():
             self._connection.execute(
-                "INSERT INTO runs (run_id, command, pid, started_at) VALUES (?, ?, ?, ?)",
-                (run_id, command, os.getpid(), utc_text(now)),
+                "INSERT INTO runs (run_id, command, pid, started_at, folders) VALUES (?, ?, ?, ?, ?)",
+                (run_id, command, os.getpid(), utc_text(now), folders),
             )
 
     def end(self, run_id: str, outcome: str, now: datetime) -> None:
@@ -166,12 +171,12 @@ class RunHistory:
 
     def run(self, run_id: str) -> RunRecord | None:
         """The run of that id, or None."""
-        found = self._select("SELECT * FROM runs WHERE run_id = ?", (run_id,))
+        found = self._select(f"{_RUNS} WHERE run_id = ?", (run_id,))
         return RunRecord(*found[0]) if found else None
 
     def last_runs(self, count: int) -> list[RunRecord]:
         """The newest runs, newest first."""
-        return [RunRecord(*row) for row in self._select("SELECT * FROM runs ORDER BY run_id DESC LIMIT ?", (count,))]
+        return [RunRecord(*row) for row in self._select(f"{_RUNS} ORDER BY run_id DESC LIMIT ?", (count,))]
 
     def changes_of(self, run_id: str) -> list[Change]:
         """What a run changed, in order."""
@@ -179,7 +184,9 @@ class RunHistory:
 
     def changes_to(self, path: str, count: int = 20) -> list[Change]:
         """The newest changes to one path, newest first."""
-        return self._changes("SELECT * FROM changes WHERE path = ? ORDER BY run_id DESC LIMIT ?", (_path_value(path), count))
+        return self._changes(
+            "SELECT * FROM changes WHERE path = ? ORDER BY run_id DESC LIMIT ?", (_path_value(path), count)
+        )
 
     def _changes(self, query: str, parameters: Sequence[object]) -> list[Change]:
         return [_from_row(row) for row in self._select(query, parameters)]
@@ -205,6 +212,31 @@ class RunHistory:
             yield
         except sqlite3.Error as error:
             raise _unusable(self._path, error) from error
+
+
+def _schema_version(connection: sqlite3.Connection, path: str) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(_MIGRATIONS):
+        raise StateError(
+            f"the history has schema {version}, this program knows {len(_MIGRATIONS)}",
+            path=path,
+            hint="upgrade this program, or set GAVAT_STATE to another folder",
+        )
+    return version
+
+
+def _migrate(connection: sqlite3.Connection, path: str) -> None:
+    for version in range(_schema_version(connection, path), len(_MIGRATIONS)):
+        connection.executescript(f"BEGIN IMMEDIATE;{_MIGRATIONS[version]}PRAGMA user_version = {version + 1};COMMIT;")
+
+
+def _in_memory(connection: sqlite3.Connection, path: str) -> sqlite3.Connection:
+    """An older history in today's schema, without writing to it: looking changes nothing."""
+    memory = sqlite3.connect(":memory:", isolation_level=None)
+    with closing(connection):
+        connection.backup(memory)
+    _migrate(memory, path)
+    return memory
 
 
 def _to_row(change: Change) -> tuple[object, ...]:
@@ -237,4 +269,3 @@ def _unusable(path: str, error: Exception) -> StateError:
         path=path,
         hint="is the disk full, or the folder another user's? Only a damaged one may be moved away; copies stay",
     )
-

@@ -14,26 +14,11 @@ import pytest
 from core.commands.cleanup import PROGRAM as CLEANUP_PROGRAM
 from core.commands.monitor import PROGRAM as MONITOR_PROGRAM
 from core.findings import FINDINGS
-from core.session_files import sample_fleet
 from core.state import StateFolder, run_lock
 from tests.tool import BARE, CLEANUP, Tool
 
 PROGRAMS = ((CLEANUP_PROGRAM, "cleanup"), (MONITOR_PROGRAM, "monitor"))
 COMMANDS = [(program.script, way, name) for program, way in PROGRAMS for name in program.commands]
-
-
-@pytest.fixture
-def tool(tmp_path: Path) -> Tool:
-    return Tool(tmp_path / "state")
-
-
-@pytest.fixture
-def crashed(tmp_path: Path) -> Path:
-    folder = tmp_path / "sessions"
-    folder.mkdir(mode=0o700)
-    sample_fleet.crash_in_large_transaction(str(folder / "hot"))
-    sample_fleet.write_healthy(str(folder / "well"))
-    return folder
 
 
 @pytest.mark.parametrize(("script", "way", "name"), COMMANDS)
@@ -138,7 +123,7 @@ def test_sigterm_ends_a_run_with_130_and_whole_files(tool: Tool, crashed: Path) 
         (crashed / f"copy_{number}.session").write_bytes((crashed / "hot.session").read_bytes())
         (crashed / f"copy_{number}.session-journal").write_bytes((crashed / "hot.session-journal").read_bytes())
     with subprocess.Popen([*BARE, CLEANUP, str(crashed)], env=tool.env(), stderr=subprocess.PIPE) as process:
-        while not (tool.state / "backups").is_dir() or not any((tool.state / "backups").iterdir()):
+        while not (tool.state / "copies").is_dir() or not any((tool.state / "copies").iterdir()):
             assert process.poll() is None, "the run ended before it could be interrupted"
         process.send_signal(signal.SIGTERM)
         _out, errors = process.communicate()
@@ -167,7 +152,9 @@ def test_report_and_locks_show_the_fleet(tool: Tool, crashed: Path) -> None:
     assert report.returncode == locks.returncode == 0
     assert "2 sessions: 2 fine" in report.stdout
     assert "1 copy of 1 session" in report.stdout
-    assert "files  exit 0" in report.stdout
+    assert re.search(
+        r"^last runs   [-0-9a-f]+  [-0-9]+ [0-9:]+  files \S+  1 change  exit 0$", report.stdout, re.MULTILINE
+    )
     assert locks.stdout == "2 sessions: 0 held, 0 unknown, 2 free\n"
 
 
@@ -204,7 +191,7 @@ def test_an_unknown_code_and_an_unknown_run_are_one_line(tool: Tool) -> None:
 
 
 def test_undo_without_a_name_lists_the_runs(tool: Tool, crashed: Path) -> None:
-    """The newest first, each with how it ended."""
+    """The newest first, each with when it began, what it did and how it ended."""
     run_id = json.loads(tool.cleanup("--json", crashed).stdout)["run_id"]
 
-    assert tool.cleanup("undo").stdout == f"{run_id}  files  exit 0\n"
+    assert re.fullmatch(rf"{run_id}  [-0-9]+ [0-9:]+  files \S+  1 change  exit 0\n", tool.cleanup("undo").stdout)

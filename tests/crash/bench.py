@@ -52,7 +52,7 @@ class Bench:
 
     def first_run(self) -> str:
         """The oldest run that left copies."""
-        return min(copy.name for copy in self.state.glob("backups/*/[0-9]*"))
+        return min(copy.name for copy in self.state.glob("copies/*/[0-9]*"))
 
     def bytes(self) -> dict[str, bytes]:
         """All that is in the folder, but for the tool's own lock files."""
@@ -72,3 +72,8 @@ def unmended(fleet: Fleet, bench: Bench) -> list[str]:
     left = {writer: sidecars_of(bench.folder / writer.name) for writer in fleet.writers}
     judged = {writer: writer.judge(bench.folder) for writer in fleet.writers}
     return [f"{writer.name}: {found}" for writer, found in judged.items() if found.damaged or left[writer]]
+
+
+def differing(before: dict[str, bytes], after: dict[str, bytes]) -> list[str]:
+    """Names of files that were added, removed or changed."""
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

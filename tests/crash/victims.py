@@ -106,6 +106,19 @@ def _name(random: Random) -> str:
     return "".join(random.choices("abcdefghij klmnop", k=random.randint(8, 40))).strip() or "x"
 
 
+def _patiently(cursor: sqlite3.Cursor, pragma: str) -> None:
+    """Telethon's five seconds of patience, for the one statement that SQLite refuses at once: a change to WAL mode."""
+    give_up = time.monotonic() + 5.0
+    while True:
+        try:
+            cursor.execute(pragma).fetchall()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+
+
 class TunedSession(SQLiteSession):  # type: ignore[misc]  # Telethon is untyped
     """Telethon's session, with the journal mode and page cache set before it writes anything."""
 
@@ -120,7 +133,7 @@ class TunedSession(SQLiteSession):  # type: ignore[misc]  # Telethon is untyped
         cursor: sqlite3.Cursor = super()._cursor()
         if is_new:
             for pragma in self._tuning:
-                cursor.execute(pragma).fetchall()
+                _patiently(cursor, pragma)
         return cursor
 
 

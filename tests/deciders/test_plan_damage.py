@@ -134,7 +134,7 @@ def test_what_was_written_moments_ago_is_not_called_damaged(seconds: int) -> Non
     planned = plan(empty_session(age=timedelta(seconds=seconds)))
 
     assert (planned.verdict, codes(planned), planned.actions) == (Verdict.UNKNOWN, ["GV130"], ())
-    assert planned.notes[0].detail == f"0 bytes, but written {seconds} s ago"
+    assert planned.notes[0].detail == f"0 B, but written {seconds} s ago"
     assert not planned.needs_mending
 
 

@@ -151,9 +151,9 @@ def test_unknown_use_with_signs_of_need_asks_for_a_person(seen: FileInspection, 
 @pytest.mark.parametrize(
     ("seen", "detail"),
     [
-        (orphan(journal()), "hot -journal of 8720 bytes without its session"),
-        (orphan(journal(JournalHeat.UNKNOWN)), "-journal of 8720 bytes without its session"),
-        (orphan(wal(), shm()), "-wal of 12392 bytes, -shm of 32768 bytes without its session"),
+        (orphan(journal()), "hot -journal of 8.7 kB without its session"),
+        (orphan(journal(JournalHeat.UNKNOWN)), "-journal of 8.7 kB without its session"),
+        (orphan(wal(), shm()), "-wal of 12.4 kB, -shm of 32.8 kB without its session"),
     ],
 )
 def test_sidecars_without_a_session_are_set_aside(seen: FileInspection, detail: str) -> None:

@@ -41,7 +41,7 @@ def test_a_cold_journal_is_removed() -> None:
     planned = plan(inspection(journal(JournalHeat.COLD, size=512)))
 
     assert (planned.verdict, codes(planned)) == (Verdict.MEND, ["GV101"])
-    assert planned.notes[0].detail == "cold journal of 512 bytes left behind"
+    assert planned.notes[0].detail == "cold journal of 512 B left behind"
     assert planned.actions == (RepairAction.REMOVE_COLD_JOURNAL,)
 
 

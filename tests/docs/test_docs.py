@@ -13,14 +13,19 @@ import pytest
 from core.commands import exit_codes
 from core.commands.cleanup import PROGRAM as CLEANUP_PROGRAM
 from core.commands.monitor import PROGRAM as MONITOR_PROGRAM
+from core.commands.wiring import LOG_ROOM
 from core.session_files import sample_fleet
 from core.session_files.settings import FILES_ROOM
+from core.session_files.startable import SessionState
+from core.session_files.verdicts import WORST_FIRST
+from core.settings import load_settings
 from core.state.settings import STATE_ROOM
 from tests.tool import ROOT, Tool
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OLDER = (ROOT / "docs" / "older_systems.md").read_text(encoding="utf-8")
 EMBEDDING = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
+ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM)
 NOW_COLUMN = [
     line.split(" | ")[1].strip("` ") for line in OLDER.splitlines() if line.startswith("| `") or " | `" in line
 ]
@@ -63,10 +68,26 @@ def test_every_setting_is_in_the_readme_with_its_place() -> None:
     """Variable, table and key of each room's settings."""
     shown = set(re.findall(r"^\| `(GAVAT_\w+)` \| `\[(\w+)\] (\w+)`", README, re.MULTILINE))
 
-    assert shown == {
-        (one.variable, room.section, name)
-        for room in (FILES_ROOM, STATE_ROOM)
-        for name, one in room.declarations.items()
+    assert shown == {(one.variable, room.section, name) for room in ROOMS for name, one in room.declarations.items()}
+
+
+def test_the_sample_configuration_holds_every_setting(tmp_path: Path) -> None:
+    """It can be pasted: each key is known, and each value differs from the default."""
+    (tmp_path / "gavat.toml").write_text(README.partition("```toml\n")[2].partition("```")[0], encoding="utf-8")
+
+    filled = load_settings(ROOMS, flags={}, environ={}, config_file=str(tmp_path / "gavat.toml"))
+
+    for room, settings in zip(ROOMS, filled, strict=True):
+        assert all(one != default for one, default in zip(settings, room.settings(), strict=True))
+
+
+def test_every_state_is_in_the_table_of_embedding() -> None:
+    """With what it means for whoever wants to start a bot."""
+    table = dict(re.findall(r"^\| `([a-z ]+)` \|.*\| ([^|]+) \|$", EMBEDDING, re.MULTILINE))
+
+    assert table.keys() == set(WORST_FIRST)
+    assert {state for state, start in table.items() if start == "yes"} == {
+        state for state in WORST_FIRST if SessionState("x", "x", state, (), "").startable
     }
 
 

@@ -104,7 +104,7 @@ def test_only_the_newest_copies_are_kept(tool: Tool, sessions: Path) -> None:
         sample_fleet.crash_in_small_transaction(str(sessions / "a"))
         assert states(tool.files(sessions)) == {"a": "mended"}
 
-    (shelf,) = (tool.state / "backups").iterdir()
+    (shelf,) = (tool.state / "copies").iterdir()
 
     assert len(list(shelf.iterdir())) == 5
 

@@ -2,5 +2,6 @@
 
 file_format   headers of the database, its journal and its WAL; which pages a recovery would bring
 pages         rows of a table, read from its b-tree
+schema        Telethon's tables by version, and what a half one lacks
 contents      what the tables make of it: a Telethon session, whole or half, or something else
 """

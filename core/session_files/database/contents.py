@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 from core.session_files.database.pages import DatabasePages, PageUnreadable, SchemaTable, Value
+from core.session_files.database.schema import NEWEST_SCHEMA
 from core.session_files.model import Contents, ContentsKind
 
-NEWEST_SCHEMA = 8
-"""`telethon.sessions.sqlite.CURRENT_VERSION` of Telethon 1.45."""
 KEY_SIZE = 256
 """Bytes of an authorisation key (core.telegram.org/mtproto/auth_key)."""
 _TMP_KEY_COLUMN, _TMP_KEY_SINCE = "tmp_auth_key", 8

@@ -143,8 +143,9 @@ WalPages = tuple[int, dict[int, bytes]]
 def wal_pages(wal: bytes) -> WalPages | None:
     """What a recovery takes from a log, None when no committed frame is in it; checksums are not asked.
 
-    Right for what a killed process leaves. After a power loss the last transaction may be torn where its frames bear
-    the right salts; `verified_wal_pages` tells, at about 0.15 ms a frame.
+    The last transaction may be torn where its frames bear the right salts: after a power loss, or when the writer was
+    killed between a frame's header and its page in a log that it used anew. `verified_wal_pages` tells, at about
+    0.15 ms a frame.
     """
     return _collect_frames(wal, _frames_with_salts(wal))
 

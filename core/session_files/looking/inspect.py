@@ -65,7 +65,7 @@ def inspect_folder(
         if on_file is not None:
             on_file(count)
     stat = file_stat(listing.stat)
-    folder = FolderStat(path, stat.mode, stat.uid, stat.gid, file_system, listing.dedicated)
+    folder = FolderStat(path, stat.mode, stat.uid, stat.gid, file_system, listing.dedicated, listing.lock_files)
     return FolderInspection(folder, tuple(looker.name_holders(files)))
 
 
@@ -82,6 +82,7 @@ class _Looker:
         self._depth = depth
 
     def look(self, family: SessionFamily) -> FileInspection:
+        """Who uses the family and, where nobody does and depth asks for it, what is inside."""
         if family.kind is EntryKind.ORPHAN:
             return self._look_at_orphan(family)
         if family.kind is not EntryKind.SESSION or family.main is None:

@@ -11,8 +11,9 @@ from core.session_files.model import EntryKind, FileStat, SessionFamily, Sidecar
 
 SUFFIX = ".session"
 LOCK_SUFFIX = ".lock"
-SET_ASIDE_FOLDER = "set-aside"
-"""Sub-folder that orphan sidecars move to; never listed for sessions."""
+SET_ASIDE_FOLDER, QUARANTINE_FOLDER = "set-aside", "quarantine"
+"""Sub-folders that orphan sidecars, and whole families that were replaced, move to; never listed for sessions."""
+OWN_FOLDERS = (SET_ASIDE_FOLDER, QUARANTINE_FOLDER)
 _SIDECAR_SUFFIXES = {SUFFIX + kind.value: kind for kind in SidecarKind}
 _FAMILY_SUFFIXES = (SUFFIX, SUFFIX + LOCK_SUFFIX, *_SIDECAR_SUFFIXES)
 _KIND_NAMES = (
@@ -48,6 +49,11 @@ class Listing:
         """True when the folder holds nothing but session families, their locks and what was set aside."""
         return not self._others
 
+    @property
+    def lock_files(self) -> int:
+        """How many lock files of sessions lie there, those whose session is gone included."""
+        return sum(name.endswith(SUFFIX + LOCK_SUFFIX) for name in self._stats)
+
     def families(self) -> Iterator[SessionFamily]:
         """Each family once, by name; a link to a file that another entry speaks for comes as an ALIAS."""
         spoken_for: set[tuple[int, int]] | None = None
@@ -75,7 +81,7 @@ class Listing:
             for suffix, kind in _SIDECAR_SUFFIXES.items():
                 if name.endswith(suffix):
                     self._sidecars.setdefault(name[: -len(kind.value)], {})[kind] = found
-        elif name != SET_ASIDE_FOLDER:
+        elif name not in OWN_FOLDERS:
             self._others = True
 
     def _link(self, file_name: str, spoken_for: set[tuple[int, int]]) -> SessionFamily:

@@ -44,7 +44,7 @@ PROCESS_SECRET = os.urandom(32)
 _LONGEST_WALK = 1024 * 1024 * 1024
 """Frames of a WAL are counted up to here; a sparse file may claim to be of any size."""
 LARGEST_SIDECAR = 16 * 1024 * 1024
-"""A larger journal or WAL is left to SQLite: contents are then judged from the main file alone."""
+"""A larger journal or WAL is not read into memory: what the file holds is then known only after SQLite's recovery."""
 
 
 def classify_sidecar(sidecar: Sidecar) -> Sidecar:
@@ -88,6 +88,8 @@ def read_contents(family: SessionFamily, header: DatabaseHeader, head: bytes) ->
     A WAL's checksums are verified only where its last frames decide: when the login comes from the WAL, or when
     without them the file would not be whole.
     """
+    if any(map(_is_too_large, family.sidecars)):
+        return Contents(ContentsKind.UNREAD, reason="its journal or WAL is too large to be read beforehand")
     try:
         contents, login_from_overlay = _judge(family, header, head, wal_pages)
         wal = family.sidecar(SidecarKind.WAL)
@@ -96,6 +98,11 @@ def read_contents(family: SessionFamily, header: DatabaseHeader, head: bytes) ->
     except OSError as error:
         return Contents(ContentsKind.UNREAD, reason=f"cannot be read ({error.strerror})")
     return contents
+
+
+def _is_too_large(sidecar: Sidecar) -> bool:
+    needed = sidecar.heat is JournalHeat.HOT or bool(sidecar.pending_frames)
+    return needed and sidecar.stat.size > LARGEST_SIDECAR
 
 
 def _judge(family: SessionFamily, header: DatabaseHeader, head: bytes, read_wal: WalReader) -> tuple[Contents, bool]:
@@ -129,9 +136,9 @@ def _recovered_pages(family: SessionFamily, header: DatabaseHeader, head: bytes,
 def _overlay(family: SessionFamily, read_wal: WalReader) -> WalPages | None:
     journal, wal = family.sidecar(SidecarKind.JOURNAL), family.sidecar(SidecarKind.WAL)
     older = newer = None
-    if journal is not None and journal.heat is JournalHeat.HOT and journal.stat.size <= LARGEST_SIDECAR:
+    if journal is not None and journal.heat is JournalHeat.HOT:
         older = journal_pages(_read_at(journal.path, 0, journal.stat.size))
-    if wal is not None and 0 < wal.stat.size <= LARGEST_SIDECAR:
+    if wal is not None and wal.pending_frames:
         newer = read_wal(_read_at(wal.path, 0, wal.stat.size))
     if older is None or newer is None:
         return newer or older

@@ -14,7 +14,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
-from core.errors import GavatError, PlanOutdated, SessionFileBusy, SessionFileDamaged, SessionFileError
+from core.errors import GavatError, PlanOutdated, SessionFileBusy, SessionFileDamaged, SessionFileError, StateError
 from core.session_files.looking.holders import own_open_files
 from core.session_files.looking.probe import Prober
 from core.session_files.mending.copies import (
@@ -25,7 +25,7 @@ from core.session_files.mending.copies import (
 )
 from core.session_files.mending.permissions import PRIVATE_FILE, PRIVATE_FOLDER, set_mode
 from core.session_files.mending.recovery import recover
-from core.session_files.mending.set_aside import set_aside
+from core.session_files.mending.set_aside import aside_folder, set_aside
 from core.session_files.model import (
     COPIES_KEPT,
     Contents,
@@ -54,19 +54,51 @@ class _Prepared(NamedTuple):
     ended: EntryResult | None = None
 
 
-class _Acted(NamedTuple):
-    result: EntryResult
+class Acted(NamedTuple):
+    """What acting on one family gave."""
+
+    after: Contents | None = None
+    """What the file holds then."""
     set_aside: str | None = None
+    """Folder that the sidecars moved to."""
+    summary: str = ""
+    """What was done, where the names of the actions do not tell."""
+
+
+Act = Callable[[PlanEntry, str], Acted]
+"""Carries out the actions of an entry in the run of that id; raises GavatError, OSError."""
+
+
+def mend_family(entry: PlanEntry, run_id: str) -> Acted:
+    """Let SQLite recover the family, or set orphans aside, and tighten its mode, as the plan says."""
+    family = entry.seen.family
+    aside = _aside_folder(entry, run_id)
+    after: Contents | None = None
+    if aside is not None:
+        set_aside(family, aside)
+    elif entry.actions != _ONLY_MODE:
+        after = recover(family.target, entry.seen.contents)
+    if RepairAction.TIGHTEN_PERMISSIONS in entry.actions:
+        set_mode(family.target, family.main, PRIVATE_FILE)
+    return Acted(after, aside)
 
 
 class Applier:
     """Carries out plans of one run."""
 
-    def __init__(self, state: StateFolder, history: RunHistory, run_id: str, copies_kept: int = COPIES_KEPT) -> None:
+    def __init__(
+        self,
+        state: StateFolder,
+        history: RunHistory,
+        run_id: str,
+        copies_kept: int = COPIES_KEPT,
+        act: Act = mend_family,
+    ) -> None:
         self._copies = CopyStore(state.copies, keep=copies_kept)
         self._scratch = os.path.join(state.copies, ".scratch-" + run_id)
         self._history = history
         self._run_id = run_id
+        self._carry_out = act
         self._number = 0
 
     def apply(self, plan: FolderPlan, *, stop: Callable[[], bool] = lambda: False) -> Iterator[EntryResult]:
@@ -101,14 +133,33 @@ class Applier:
             return
         yield from (one.ended for one in prepared if one.ended is not None)
         going = [one for one in prepared if one.ended is None]
+        changes = self._note_begin(going)
+        results = list(pool.map(self._act, going))
+        unnoted: StateError | None = None
+        try:
+            self._history.record(_finished(change, one) for change, one in zip(changes, results, strict=True))
+        except StateError as error:
+            unnoted = error  # that it was begun, and where the copy lies, is noted
+        for result in results:
+            if result.copy is not None:
+                self._copies.finish(result.copy, verified=result.outcome is Outcome.DONE)
+            yield result
+        if unnoted is not None:
+            raise unnoted
+
+    def _note_begin(self, going: Sequence[_Prepared]) -> list[Change]:
         changes = [self._started(one) for one in going]
-        self._history.record(changes)
-        acted = list(pool.map(self._act, going))
-        self._history.record(_finished(change, one) for change, one in zip(changes, acted, strict=True))
-        for one in acted:
-            if one.result.copy is not None:
-                self._copies.finish(one.result.copy, verified=one.result.outcome is Outcome.DONE)
-            yield one.result
+        try:
+            self._history.record(changes)
+        except StateError:
+            for one in going:
+                self._discard(one.copy)
+            raise
+        return changes
+
+    def _discard(self, copy: str | None) -> None:
+        if copy is not None:
+            self._copies.discard(copy)
 
     def _prepare(self, entry: PlanEntry, prober: Prober) -> _Prepared:
         try:
@@ -146,10 +197,18 @@ class Applier:
             ", ".join(action.value for action in entry.actions),
             copy=one.copy,
             mode_before=main.mode if main else None,
+            set_aside=_aside_folder(entry, self._run_id),
         )
 
     def _change(
-        self, path: str, codes: str, actions: str, *, copy: str | None = None, mode_before: int | None = None
+        self,
+        path: str,
+        codes: str,
+        actions: str,
+        *,
+        copy: str | None = None,
+        mode_before: int | None = None,
+        set_aside: str | None = None,
     ) -> Change:
         self._number += 1
         return Change(
@@ -160,39 +219,41 @@ class Applier:
             actions=actions,
             copy=copy,
             mode_before=mode_before,
-            set_aside=None,
+            set_aside=set_aside,
             status=ChangeStatus.STARTED,
             detail="",
         )
 
-    def _act(self, one: _Prepared) -> _Acted:
+    def _act(self, one: _Prepared) -> EntryResult:
         entry, family = one.entry, one.entry.seen.family
-        copy = one.copy
-        aside: str | None = None
-        after: Contents | None = None
         try:
             if not is_unchanged(family):
                 raise PlanOutdated("it changed after it was copied", path=family.path)
-            if RepairAction.SET_ASIDE in entry.actions:
-                aside = set_aside(family, self._run_id)
-            elif entry.actions != _ONLY_MODE:
-                after = recover(family.target, entry.seen.contents)
-            if RepairAction.TIGHTEN_PERMISSIONS in entry.actions:
-                set_mode(family.target, family.main, PRIVATE_FILE)
+            acted = self._carry_out(entry, self._run_id)
         except GavatError as error:
-            return _Acted(_failed(entry, error)._replace(copy=copy), aside)
+            return self._failed_midway(one, error)
         except OSError as error:
-            named = SessionFileError(f"{error.strerror}", path=family.path)
-            return _Acted(_failed(entry, named)._replace(copy=copy), aside)
-        return _Acted(EntryResult(entry, Outcome.DONE, after=after, copy=copy), aside)
+            return self._failed_midway(one, SessionFileError(f"{error.strerror}", path=family.path))
+        return EntryResult(
+            entry, Outcome.DONE, after=acted.after, copy=one.copy, set_aside=acted.set_aside, summary=acted.summary
+        )
+
+    def _failed_midway(self, one: _Prepared, error: GavatError) -> EntryResult:
+        failed = _failed(one.entry, error)
+        if is_unchanged(one.entry.seen.family):
+            self._discard(one.copy)
+            return failed
+        return failed._replace(copy=one.copy)
 
 
-def _finished(change: Change, acted: _Acted) -> Change:
-    done = acted.result.outcome is Outcome.DONE
+def _aside_folder(entry: PlanEntry, run_id: str) -> str | None:
+    return aside_folder(entry.seen.family, run_id) if RepairAction.SET_ASIDE in entry.actions else None
+
+
+def _finished(change: Change, result: EntryResult) -> Change:
+    done = result.outcome is Outcome.DONE
     return change._replace(
-        status=ChangeStatus.DONE if done else ChangeStatus.FAILED,
-        set_aside=acted.set_aside,
-        detail=acted.result.detail,
+        status=ChangeStatus.DONE if done else ChangeStatus.FAILED, copy=result.copy, detail=result.detail
     )
 
 

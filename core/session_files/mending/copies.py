@@ -1,6 +1,6 @@
 """Byte copies of whole families, on disk before anything is changed.
 
-One folder per session and run: `backups/NAME-HASH/RUN-ID/`, with the family's own base names, because a journal only
+One folder per session and run: `copies/NAME-HASH/RUN-ID/`, with the family's own base names, because a journal only
 belongs to a database of the same base name. A copy bears its final name only when all of it is on disk (research:
 session_files §7: without that order 9 to 24 % of power losses lose the bytes).
 """
@@ -19,11 +19,17 @@ from core.session_files.looking.listing import file_stat
 from core.session_files.model import COPIES_KEPT, FileStat, SessionFamily, SidecarKind
 from utils.leases import open_without_access_time
 from utils.redact import printable
+from utils.units import size_text
 
+SPACE_LEFT = 1024 * 1024
+"""Bytes that stay free on the disk of the copies, beside room for the family once more: SQLite may need that."""
+_MAKE_ROOM = "free some space, or set GAVAT_STATE to another disk"
 _PARTIAL = ".partial-"
-_VERIFIED = "verified"
+VERIFIED = "verified"
+"""The empty file in a copy whose recovery gave a whole session."""
 _SIDECAR_SUFFIXES = tuple(kind.value for kind in SidecarKind)
 _CHUNK = 1024 * 1024
+_HOLE = bytes(_CHUNK)
 
 
 class CopyStore:
@@ -45,6 +51,7 @@ class CopyStore:
             copy += "+"
         with _failures_named(family.path):
             os.makedirs(shelf, mode=0o700, exist_ok=True)
+            _refuse_to_fill_the_disk(family, shelf)
             os.makedirs(partial, mode=0o700, exist_ok=True)
             try:
                 copy_members(family, partial, durable=os.fsync)
@@ -63,6 +70,12 @@ class CopyStore:
         with _failures_named(self._root):
             sync_folder(self._root)
 
+    def discard(self, copy: str) -> None:
+        """Remove a copy of bytes that nothing was done to, so that it does not push out one that is needed."""
+        shutil.rmtree(copy, ignore_errors=True)
+        with suppress(OSError):
+            os.rmdir(os.path.dirname(copy))  # where it was the only one
+
     def finish(self, copy: str, *, verified: bool) -> None:
         """Note that the recovery of these bytes gave a whole session, if it did, and drop the oldest copies.
 
@@ -70,7 +83,7 @@ class CopyStore:
         """
         with suppress(OSError):
             if verified:
-                os.close(os.open(f"{copy}/{_VERIFIED}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+                os.close(os.open(f"{copy}/{VERIFIED}", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
             self.rotate(copy)
 
     def rotate(self, copy: str) -> None:
@@ -83,7 +96,7 @@ class CopyStore:
         copies = [name for name in names if not name.startswith(_PARTIAL)]
         if len(names) <= self._keep:
             return
-        verified = [name for name in copies if os.path.exists(os.path.join(shelf, name, _VERIFIED))]
+        verified = [name for name in copies if os.path.exists(os.path.join(shelf, name, VERIFIED))]
         kept = {*copies[-self._keep :], *verified[-1:], os.path.basename(copy)}
         for name in names:
             if name not in kept:
@@ -101,18 +114,34 @@ def copy_members(family: SessionFamily, folder: str, *, durable: Callable[[int],
 
     `durable` is called with each descriptor before it is closed (`os.fsync`), or None for scratch copies.
     """
-    for path in member_paths(family):
+    for path, size in _members(family):
         destination = f"{folder}/{os.path.basename(path)}"
         target = os.open(destination, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            for chunk in read_chunks(path):
-                view = memoryview(chunk)
-                while view:
-                    view = view[os.write(target, view) :]
+            _copy_bytes(path, target, size)
             if durable is not None:
                 durable(target)
         finally:
             os.close(target)
+
+
+def _copy_bytes(path: str, target: int, size: int) -> None:
+    """Copy what was seen of the file, holes as holes; what grew on meanwhile is noticed by `is_unchanged`."""
+    os.ftruncate(target, size)
+    position = 0
+    for read in read_chunks(path):
+        chunk = read[: size - position]
+        if chunk != _HOLE[: len(chunk)]:
+            write_at(target, chunk, position)
+        position += len(chunk)
+
+
+def write_at(descriptor: int, data: bytes, position: int) -> None:
+    """Write all of `data` at `position`; raises OSError."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(descriptor, view, position)
+        view, position = view[written:], position + written
 
 
 def is_unchanged(family: SessionFamily) -> bool:
@@ -137,8 +166,24 @@ def _is_still(path: str, seen: FileStat | None) -> bool:
 
 def member_paths(family: SessionFamily) -> list[str]:
     """The files of a family that hold its data; a -shm is an index that SQLite makes anew, and is copied too."""
-    main = [family.target] if family.main is not None else []
-    return main + [sidecar.path for sidecar in family.sidecars]
+    return [path for path, _size in _members(family)]
+
+
+def _members(family: SessionFamily) -> list[tuple[str, int]]:
+    main = [(family.target, family.main.size)] if family.main is not None else []
+    return main + [(sidecar.path, sidecar.stat.size) for sidecar in family.sidecars]
+
+
+def _refuse_to_fill_the_disk(family: SessionFamily, folder: str) -> None:
+    size = sum(size for _path, size in _members(family))
+    disk = os.statvfs(folder)
+    free = disk.f_bavail * disk.f_frsize
+    if free < 2 * size + SPACE_LEFT:
+        raise CopyFailed(
+            f"no copy could be made: {size_text(free)} free beside {printable(folder)}, {size_text(size)} to copy",
+            path=family.path,
+            hint=_MAKE_ROOM,
+        )
 
 
 def read_chunks(path: str) -> Iterator[bytes]:
@@ -165,10 +210,6 @@ def _failures_named(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = (
-            "free some space, or set GAVAT_STATE to another disk"
-            if error.errno in (errno.ENOSPC, errno.EDQUOT)
-            else None
-        )
+        hint = _MAKE_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
         where = f" {printable(str(error.filename))}" if error.filename else ""
         raise CopyFailed(f"no copy could be made:{where} {error.strerror}", path=path, hint=hint) from error

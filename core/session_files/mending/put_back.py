@@ -3,7 +3,7 @@
 The lease is granted only while nobody else has the database open, and whoever opens it then waits until it is given
 back. The database is written in place, never replaced: the one who waits gets this very file. The sidecars come first
 and whole, so a kill at any moment leaves a file that SQLite recovers: the journal or WAL brings back to the mended
-database the very pages that it was mended from.
+database the very pages that it was mended from. What such a kill leaves is recognised and finished the next time.
 """
 
 from __future__ import annotations
@@ -16,10 +16,13 @@ from hashlib import sha256
 
 from core.errors import SessionFileBusy, UndoRefused
 from core.session_files.looking.listing import find_family
-from core.session_files.mending.copies import member_paths, read_chunks, sync_folder
+from core.session_files.mending.copies import member_paths, read_chunks, sync_folder, write_at
 from core.session_files.model import SessionFamily
 
 _NEW = ".gavat-undo-"
+_COMPARED = 1024 * 1024
+_SECTOR = 512
+"""The smallest piece that a disk writes whole."""
 
 
 def put_back(family: SessionFamily, copy: str, *, mended: str, mode: int | None) -> None:
@@ -31,7 +34,7 @@ def put_back(family: SessionFamily, copy: str, *, mended: str, mode: int | None)
     descriptor = os.open(family.target, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         with _others_kept_out(descriptor, family.path):
-            if find_family(family.path).sidecars or not _same_pages(descriptor, mended):
+            if not _is_own_work(find_family(family.path), descriptor, mended, copy):
                 raise UndoRefused(
                     "it was used since; undo would lose what was written after",
                     path=family.path,
@@ -39,7 +42,7 @@ def put_back(family: SessionFamily, copy: str, *, mended: str, mode: int | None)
                 )
             base = os.path.basename(family.target)
             for name in sorted(os.listdir(copy)):
-                if name.startswith(base + "-"):
+                if name.startswith(base + "-") and not os.path.lexists(family.target + name[len(base) :]):
                     _place_sidecar(family, os.path.join(copy, name), mode)
             sync_folder(os.path.dirname(family.target))
             _write_in_place(descriptor, os.path.join(copy, base))
@@ -66,22 +69,50 @@ def _bytes_of(path: str) -> bytes:
     return digest.digest()
 
 
-def _same_pages(descriptor: int, path: str) -> bool:
-    """Whether two databases hold the same pages, counters and modes of the header aside."""
-    if os.fstat(descriptor).st_size != os.stat(path).st_size:
-        return False
-    position = 0
-    for chunk in read_chunks(path):
-        ours = os.pread(descriptor, len(chunk), position)
-        if (_without_counters(ours) != _without_counters(chunk)) if position == 0 else (ours != chunk):
+def _is_own_work(family: SessionFamily, descriptor: int, mended: str, copy: str) -> bool:
+    """Whether the session is as mending left it, or as an undo that was killed left it: nothing in it is newer.
+
+    A killed undo leaves sidecars equal to the copy's (a bot that started since would have played them back) and a
+    database whose sectors are each of the mended state or of the copy.
+    """
+    before = os.path.join(copy, os.path.basename(family.target))
+    for path in (one.path for one in family.sidecars):
+        source = before + path[len(family.target) :]
+        if not os.path.exists(source) or _bytes_of(path) != _bytes_of(source):
             return False
-        position += len(chunk)
+    sizes = sorted((os.stat(mended).st_size, os.stat(before).st_size))
+    size = os.fstat(descriptor).st_size
+    if not sizes[0] <= size <= sizes[1] if family.sidecars else size != os.stat(mended).st_size:
+        return False
+    return _mixes_only(descriptor, mended, before if family.sidecars else mended)
+
+
+def _mixes_only(descriptor: int, one: str, other: str) -> bool:
+    """Whether each sector is that of the one file or of the other; counters and modes of the header aside."""
+    with open(one, "rb") as first, open(other, "rb") as second:
+        position = 0
+        while read := os.pread(descriptor, _COMPARED, position):
+            ours, *choices = (
+                _without_counters(data) if position == 0 else data
+                for data in (read, first.read(_COMPARED), second.read(_COMPARED))
+            )
+            if ours not in choices and not _sectors_mix(ours, *choices):
+                return False
+            position += len(read)
     return True
+
+
+def _sectors_mix(ours: bytes, one: bytes, other: bytes) -> bool:
+    spans = (slice(start, start + _SECTOR) for start in range(0, len(ours), _SECTOR))
+    return all(ours[span] in (one[span], other[span]) for span in spans)
 
 
 def _without_counters(head: bytes) -> bytes:
     # fileformat2 §1.3: file format versions, change counter, version-valid-for, SQLite's own version
-    return head[:18] + head[20:24] + head[28:92] + head[100:]
+    blank = bytearray(head)
+    for start, end in ((18, 20), (24, 28), (92, 100)):
+        blank[start:end] = bytes(end - start)
+    return bytes(blank)
 
 
 @contextmanager
@@ -116,9 +147,7 @@ def _place_sidecar(family: SessionFamily, source: str, mode: int | None) -> None
 def _write_in_place(descriptor: int, source: str) -> None:
     size = 0
     for chunk in read_chunks(source):
-        view = memoryview(chunk)
-        while view:
-            written = os.pwrite(descriptor, view, size)
-            view, size = view[written:], size + written
+        write_at(descriptor, chunk, size)
+        size += len(chunk)
     os.ftruncate(descriptor, size)
     os.fsync(descriptor)

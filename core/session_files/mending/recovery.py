@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -22,7 +23,14 @@ from utils.sqlite_uri import sqlite_uri
 
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_LONGEST = 30.0
+"""Seconds that recovery and verification of a small session may take …"""
+_SLOWEST = 1_000_000
+"""… and bytes a second beyond that; a noisy disk and a cold cache give ten times as much."""
+_STEPS = 200_000
+"""Steps of SQLite's virtual machine between two looks at the clock: some milliseconds."""
 _HINTS = {
+    sqlite3.SQLITE_INTERRUPT: "verification took too long: salvage or restore it, and look at its schema",
     sqlite3.SQLITE_FULL: "free some space, then run again; the journal or WAL was left in place",
     sqlite3.SQLITE_READONLY: "the file or its folder is read-only for this user: run as the owner of the sessions",
     sqlite3.SQLITE_CANTOPEN: "the folder may not be writable for this user: run as the owner of the sessions",
@@ -37,20 +45,39 @@ def recover(path: str, before: Contents | None) -> Contents:
     Raises SessionFileBusy (somebody came first; SQLite's locks kept the file whole), SessionFileDamaged (integrity
     or login not as they must be; sidecars not yet touched by name), SessionFileError (disk full, read-only …).
     """
-    _refuse_super_journal(path)
-    with (
-        _errors_named(path),
-        closing(sqlite3.connect(sqlite_uri(path, mode="rw"), uri=True, timeout=0.0, isolation_level=None)) as database,
-    ):
+    with connect_alone(path) as database:
         database.execute("SELECT 1 FROM sqlite_schema").fetchone()  # a hot journal is rolled back here
         _leave_wal(database, path)
         database.execute("BEGIN EXCLUSIVE")
         try:
-            after = _verify(database, path, before)
+            after = verify(database, path)
+            _refuse_other_login(before, after, path)
             _remove_cold_sidecars(path)
         finally:
             database.execute("ROLLBACK")
     return after
+
+
+@contextmanager
+def connect_alone(path: str) -> Iterator[sqlite3.Connection]:
+    """SQLite on a session that nobody should have open: it waits for nobody, and a lock means hands off.
+
+    Raises what `errors_named` does, and SessionFileError for a journal that names another file.
+    """
+    _refuse_super_journal(path)
+    with (
+        errors_named(path),
+        closing(sqlite3.connect(sqlite_uri(path, mode="rw"), uri=True, timeout=0.0, isolation_level=None)) as database,
+    ):
+        _limit_time(database, path)
+        yield database
+
+
+def _limit_time(database: sqlite3.Connection, path: str) -> None:
+    """End a verification that goes on for ever: a crafted schema makes integrity_check run any expression."""
+    database.execute("PRAGMA trusted_schema=OFF")  # nor any function that could do harm
+    give_up = time.monotonic() + _LONGEST + os.stat(path).st_size / _SLOWEST
+    database.set_progress_handler(lambda: time.monotonic() > give_up, _STEPS)
 
 
 def _refuse_super_journal(path: str) -> None:
@@ -88,7 +115,21 @@ def _leave_wal(database: sqlite3.Connection, path: str) -> None:
         raise SessionFileBusy("it could not leave WAL mode: somebody has it open", path=path)
 
 
-def _verify(database: sqlite3.Connection, path: str, before: Contents | None) -> Contents:
+@contextmanager
+def exclusive_transaction(database: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing, with nobody else reading or writing meanwhile."""
+    database.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    except BaseException:
+        if database.in_transaction:  # a full disk has ended it already
+            database.execute("ROLLBACK")
+        raise
+    database.execute("COMMIT")
+
+
+def verify(database: sqlite3.Connection, path: str) -> Contents:
+    """What the open database holds; raises SessionFileDamaged when SQLite finds it not whole."""
     (report,) = database.execute("PRAGMA integrity_check(1)").fetchone()
     if report != "ok":
         found = report.splitlines()[-1]  # the first line names the database
@@ -99,11 +140,13 @@ def _verify(database: sqlite3.Connection, path: str, before: Contents | None) ->
         found = database.execute(f'SELECT rowid, * FROM "{table}"').fetchall()
         return [(row[0], row[1:]) for row in found]
 
-    after = judge_tables(tables, rows, secret=PROCESS_SECRET)
+    return judge_tables(tables, rows, secret=PROCESS_SECRET)
+
+
+def _refuse_other_login(before: Contents | None, after: Contents, path: str) -> None:
     known = before is not None and before.kind not in (ContentsKind.DAMAGED, ContentsKind.UNREAD)
     if known and before is not None and before.login_mark != after.login_mark:
         raise SessionFileDamaged("its login is not the one that was read from its bytes before", path=path)
-    return after
 
 
 def _remove_cold_sidecars(path: str) -> None:
@@ -123,7 +166,8 @@ def _remove_cold_sidecars(path: str) -> None:
 
 
 @contextmanager
-def _errors_named(path: str) -> Iterator[None]:
+def errors_named(path: str) -> Iterator[None]:
+    """SQLite's errors as ours: SessionFileBusy, SessionFileDamaged, else SessionFileError with a hint."""
     try:
         yield
     except sqlite3.Error as error:

@@ -16,51 +16,65 @@ import stat
 from core.errors import PlanOutdated, SessionFileBusy, SessionFileError, UndoRefused
 from core.session_files.looking.listing import LOCK_SUFFIX, SET_ASIDE_FOLDER
 from core.session_files.mending.copies import sync_folder
-from core.session_files.model import SessionFamily, Sidecar
+from core.session_files.model import SessionFamily, Sidecar, SidecarKind
 from utils.leases import LeaseError, LeaseHeld, OsLock, open_without_access_time
 
 
-def set_aside(family: SessionFamily, run_id: str) -> str:
-    """Move the family's sidecars into `set-aside/RUN-ID/` and return that folder.
+def aside_folder(family: SessionFamily, run_id: str) -> str:
+    """Where a run moves the family's sidecars to; noted before the first of them moves."""
+    return os.path.abspath(os.path.join(os.path.dirname(family.target), SET_ASIDE_FOLDER, run_id))
+
+
+def set_aside(family: SessionFamily, aside: str) -> None:
+    """Move the family's sidecars into its `aside_folder`.
 
     Raises SessionFileBusy or PlanOutdated when somebody came first, SessionFileError when it cannot be done.
     """
     folder = os.path.dirname(family.target)
-    aside = os.path.abspath(os.path.join(folder, SET_ASIDE_FOLDER, run_id))
     try:
         with hold_session_lease(family):
-            _make_like(os.path.dirname(aside), folder)
-            _make_like(aside, folder)
+            make_like(os.path.dirname(aside), folder)
+            make_like(aside, folder)
             _move_all(family, aside)
             for touched in (aside, os.path.dirname(aside), folder):
                 sync_folder(touched)
     except OSError as error:
         raise SessionFileError(f"cannot be set aside ({error.strerror})", path=family.path) from error
-    return aside
 
 
-def move_back(aside: str, target: str) -> None:
-    """Undo of `set_aside`: the sidecars return beside the session path `target`, under their names.
+def move_back(aside: str, target: str) -> int:
+    """Undo of `set_aside`: the sidecars of the session path `target` return beside it; says how many did.
 
     Raises UndoRefused when a session of that name is there now (SQLite would play the old journal into it),
     SessionFileError where a name is taken.
     """
-    folder = os.path.dirname(target)
-    if not os.path.isdir(aside):
-        return  # the run ended before anything was moved
+    folder, base = os.path.split(target)
+    names = [base + kind.value for kind in SidecarKind if os.path.lexists(os.path.join(aside, base + kind.value))]
+    if not names:
+        return 0  # the run ended before anything was moved
     if _size(target) is not None:
         raise UndoRefused("a session of that name is there now", path=target, hint=f"the sidecars stay in {aside}")
     try:
-        for name in sorted(os.listdir(aside)):
-            os.link(os.path.join(aside, name), os.path.join(folder, name))  # fails where the name is taken
-            sync_folder(folder)
-            os.unlink(os.path.join(aside, name))
-        os.rmdir(aside)
-        with contextlib.suppress(OSError):  # other runs may have put something beside
-            os.rmdir(os.path.dirname(aside))
+        for name in names:
+            _link_back(os.path.join(aside, name), os.path.join(folder, name))
+        for emptied in (aside, os.path.dirname(aside)):
+            with contextlib.suppress(OSError):  # what other sessions and other runs put there stays
+                os.rmdir(emptied)
         sync_folder(folder)
     except OSError as error:
         raise SessionFileError(f"cannot be moved back ({error.strerror})", path=aside) from error
+    return len(names)
+
+
+def _link_back(source: str, destination: str) -> None:
+    """Move without ever replacing a file; what a killed undo linked already is taken for moved."""
+    try:
+        os.link(source, destination)
+    except FileExistsError:
+        if not os.path.samefile(source, destination):
+            raise
+    sync_folder(os.path.dirname(destination))
+    os.unlink(source)
 
 
 def hold_session_lease(family: SessionFamily) -> OsLock:
@@ -114,7 +128,7 @@ def _size(path: str) -> int | None:
         return None
 
 
-def _make_like(folder: str, parent: str) -> None:
+def make_like(folder: str, parent: str) -> None:
     """Make a private folder, or see that the one there belongs to whom its parent belongs to."""
     owner = os.stat(parent)
     try:

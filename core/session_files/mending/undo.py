@@ -66,8 +66,8 @@ class Undoer:
 
     def _undo(self, change: Change) -> str:
         if change.set_aside is not None:
-            move_back(change.set_aside, os.path.realpath(change.path))
-            return "sidecars moved back"
+            moved = move_back(change.set_aside, os.path.realpath(change.path))
+            return "sidecars moved back" if moved else "nothing had been moved"
         if change.copy is None:
             assert change.mode_before is not None
             set_mode(os.path.realpath(change.path), None, change.mode_before)
@@ -83,7 +83,9 @@ class Undoer:
         if now.occupancy.usage is not Usage.FREE:
             raise SessionFileBusy(f"{now.occupancy.usage.value}: {now.occupancy.reason}", path=change.path)
         if holds_the_bytes_of(now.family, copy):
-            return "nothing had been changed"
+            if change.mode_before is not None:
+                set_mode(now.family.target, now.family.main, change.mode_before)
+            return "its bytes are those of before"
         kept = self._copies.write(now.family, self._run_id)
         self._copies.settle()
         with self._mended_again(now.family, copy) as mended, hold_session_lease(now.family):

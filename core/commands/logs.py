@@ -1,0 +1,98 @@
+"""What a run changed or could not mend as log lines on stderr, for journald and whatever ships logs from there.
+
+Off unless `GAVAT_LOG_FORMAT` is `text` or `json`: on a terminal and in cron's mail the report says it already. The
+lines come on top of the report, so a unit sets the variable together with `-q` or sends stdout away.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+
+from core.errors import GavatError
+from core.session_files.model import EntryResult, Outcome, PlanEntry
+from utils.clock import from_epoch, utc_text
+from utils.redact import printable
+
+_LOGGER = "gavatcore.files"
+_PRIORITIES = {logging.ERROR: "<3>", logging.WARNING: "<4>", logging.INFO: "<6>", logging.DEBUG: "<7>"}
+"""As sd-daemon(3) reads them at the beginning of a line."""
+_LEVELS = {Outcome.DONE: logging.INFO, Outcome.LEFT_ALONE: logging.INFO, Outcome.FAILED: logging.ERROR}
+
+
+class RunLog:
+    """The log of one run; each line carries run id, path and code."""
+
+    def __init__(self, run_id: str, style: str) -> None:
+        """`style`: `text` or `json`."""
+        self._run_id = run_id
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_Json() if style == "json" else _Text())
+        self._logger = logging.getLogger(_LOGGER)
+        self._logger.handlers = [handler]
+        self._logger.setLevel(logging.INFO)
+        self._logger.propagate = False
+
+    def result(self, result: EntryResult) -> None:
+        """One session that was worked on: INFO when it was mended or left alone, ERROR when that failed."""
+        from core.commands.sessions_text import done_text
+
+        code = result.code or ",".join(note.code for note in result.entry.notes)
+        message = result.detail or done_text(result)
+        self._write(_LEVELS[result.outcome], result.entry.seen.family.path, code, f"{result.outcome.value}: {message}")
+
+    def left(self, entry: PlanEntry) -> None:
+        """One session that needs mending and was not worked on: it needs a person."""
+        code = ",".join(note.code for note in entry.notes)
+        detail = "; ".join(note.detail for note in entry.notes)
+        self._write(logging.ERROR, entry.seen.family.path, code, f"{entry.verdict.value}: {detail}")
+
+    def problem(self, problem: GavatError) -> None:
+        """A folder or a file of state that could not be used."""
+        self._write(logging.ERROR, problem.path or "", "", str(problem))
+
+    def _write(self, level: int, path: str, code: str, message: str) -> None:
+        about = {"run_id": self._run_id, "path": os.path.abspath(path) if path else "", "code": code}
+        self._logger.log(level, "%s", message, extra=about)
+
+
+class _Text(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__()
+        self._prioritised = _is_read_by_the_journal()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """`2026-11-21T08:41:26Z INFO gavatcore.files run 20261121-… GV102 /srv/x.session: mended: rolled back`."""
+        about = vars(record)
+        priority = _PRIORITIES[record.levelno] if self._prioritised else ""
+        when = utc_text(from_epoch(record.created))
+        words = [when, record.levelname, record.name, "run", about["run_id"], about["code"], about["path"]]
+        return printable(f"{priority}{' '.join(filter(None, words))}: {record.getMessage()}")
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """One object on one line."""
+        about = vars(record)
+        return json.dumps(
+            {
+                "at": utc_text(from_epoch(record.created)),
+                "level": record.levelname,
+                "logger": record.name,
+                "run_id": about["run_id"],
+                "path": about["path"] or None,
+                "code": about["code"] or None,
+                "message": record.getMessage(),
+            }
+        )
+
+
+def _is_read_by_the_journal() -> bool:
+    """Whether stderr is the journal's socket (systemd.exec(5), `$JOURNAL_STREAM`)."""
+    try:
+        stderr = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"

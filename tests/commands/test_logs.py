@@ -1,0 +1,93 @@
+"""Log lines: one a change or failure, with run id, path and code, for whoever reads stderr by machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+
+import pytest
+
+from core.commands.logs import RunLog
+from core.errors import FolderReadOnly
+from core.session_files.model import EntryResult, Outcome, PlanEntry
+from tests.deciders.builders import inspection, journal, plan
+from tests.tool import Tool
+
+RUN = "20261121-084126-3f2a"
+
+
+@pytest.fixture
+def entry() -> PlanEntry:
+    return plan(inspection(journal()))
+
+
+def lines_of(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().err.splitlines()
+
+
+def test_a_change_is_one_line_of_text(capsys: pytest.CaptureFixture[str], entry: PlanEntry) -> None:
+    """When, level, run, code, absolute path, what was done."""
+    RunLog(RUN, "text").result(EntryResult(entry, Outcome.DONE))
+
+    (line,) = lines_of(capsys)
+    path = os.path.abspath(entry.seen.family.path)
+    assert line.endswith(f"Z INFO gavatcore.files run {RUN} GV102 {path}: mended: rolled back, DELETE mode")
+
+
+def test_a_failure_is_an_error(capsys: pytest.CaptureFixture[str], entry: PlanEntry) -> None:
+    """With the code of the failure; what was left alone for a good reason is none."""
+    log = RunLog(RUN, "json")
+    log.result(EntryResult(entry, Outcome.FAILED, "no copy could be made", "GV150"))
+    log.result(EntryResult(entry, Outcome.LEFT_ALONE, "it changed", "GV142"))
+    log.left(entry)
+    log.problem(FolderReadOnly("nothing was changed", path="/srv/bots"))
+
+    told = [json.loads(line) for line in lines_of(capsys)]
+    assert [one["level"] for one in told] == ["ERROR", "INFO", "ERROR", "ERROR"]
+    assert [one["code"] for one in told] == ["GV150", "GV142", "GV102", None]
+    assert {one["run_id"] for one in told} == {RUN}
+    assert told[-1] | {"at": ""} == {
+        "at": "",
+        "level": "ERROR",
+        "logger": "gavatcore.files",
+        "run_id": RUN,
+        "path": "/srv/bots",
+        "code": None,
+        "message": "nothing was changed",
+    }
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_a_hostile_name_forges_no_line(capsys: pytest.CaptureFixture[str], entry: PlanEntry, style: str) -> None:
+    """Newlines and escape sequences of a file name are written as escapes."""
+    family = entry.seen.family._replace(path="/srv/x\n<3>forged\x1b[31m\udce9.session")
+    hostile = entry._replace(seen=entry.seen._replace(family=family))
+
+    RunLog(RUN, style).result(EntryResult(hostile, Outcome.DONE))
+
+    (line,) = lines_of(capsys)
+    assert line.isprintable()
+
+
+def test_the_journal_is_told_the_priority(
+    capsys: pytest.CaptureFixture[str], entry: PlanEntry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where stderr is the journal's own socket, and nowhere else."""
+    RunLog(RUN, "text").left(entry)
+    stderr = os.fstat(2)
+    monkeypatch.setattr(type(sys.stderr), "fileno", lambda _self: 2)
+    monkeypatch.setenv("JOURNAL_STREAM", f"{stderr.st_dev}:{stderr.st_ino}")
+    RunLog(RUN, "text").left(entry)
+
+    without, with_priority = lines_of(capsys)
+    assert not without.startswith("<")
+    assert with_priority.startswith("<3>")
+
+
+def test_another_format_is_refused(tool: Tool) -> None:
+    """Exit code 2, and what may stand there."""
+    refused = Tool(tool.state, {"GAVAT_LOG_FORMAT": "xml"}).cleanup("-n")
+
+    assert refused.returncode == 2
+    assert "GAVAT_LOG_FORMAT: «xml» is no format of log lines · write text or json" in refused.stderr

@@ -1,0 +1,159 @@
+"""How the output reads: one row a finding, lines that fit the terminal, slips of the keyboard answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.session_files import sample_fleet
+from tests.commands.terminal import on_terminal
+from tests.session_files.holding import IN_TRANSACTION, LEASED, holding
+from tests.tool import BARE, CLEANUP, MONITOR, Tool
+
+EVERY_WIDTH = pytest.mark.parametrize("columns", [60, 80, 100, 140])
+
+
+@pytest.fixture
+def motley(crashed: Path) -> Path:
+    """Sessions with two findings, with long ones, and with long names."""
+    sample_fleet.crash_in_wal_mode(str(crashed / "open_wal"))
+    (crashed / "open_wal.session").chmod(0o644)
+    sample_fleet.write_healthy(str(crashed / "a_name_that_is_longer_than_thirty_characters"))
+    os.truncate(crashed / "a_name_that_is_longer_than_thirty_characters.session", 8192)
+    (crashed / "twin.session").symlink_to("well.session")
+    return crashed
+
+
+def table(text: str) -> list[str]:
+    """The lines between headline and commands."""
+    return text.split("\n\n")[1].splitlines()
+
+
+def test_each_finding_has_a_row_of_its_own(tool: Tool, motley: Path) -> None:
+    """State, name and step stand on the first; the columns stay columns."""
+    rows = table(tool.cleanup("-n", motley).stdout)
+    (first,) = (row for row in rows if " open_wal " in row)
+    second = rows[rows.index(first) + 1]
+
+    assert re.search(
+        r"^  mend +open_wal +GV104  29 frames wait in the WAL +checkpoint, then DELETE mode, then set", first
+    )
+    assert re.search(r"^ +GV111  readable by everyone \(0644\)$", second)
+    assert first.index("GV104") == second.index("GV111")
+
+
+@EVERY_WIDTH
+@pytest.mark.parametrize("words", [(CLEANUP, "-n"), (MONITOR, "report"), (MONITOR, "locks"), (MONITOR, "why", "hot")])
+def test_lines_fit_the_terminal(tool: Tool, motley: Path, words: tuple[str, ...], columns: int) -> None:
+    """All but commands, paths and the closing sentences, which are wrapped by the terminal and copied whole."""
+    script, *rest = words
+    place = str(motley / rest.pop()) if len(rest) == 2 else str(motley)
+    shown = on_terminal([*BARE, script, "--color", "never", *rest, place], columns=columns, environ=tool.env())
+
+    long = [line for line in shown.splitlines() if len(line) > columns and line.startswith("  ")]
+
+    assert "GV1" in shown or "locks" in rest
+    assert [line for line in long if str(motley) not in line] == []
+
+
+@EVERY_WIDTH
+def test_nothing_is_cut_on_a_terminal(tool: Tool, motley: Path, columns: int) -> None:
+    """The same words as in a pipe, in other lines."""
+    shown = on_terminal([*BARE, CLEANUP, "--color", "never", "-n", str(motley)], columns=columns, environ=tool.env())
+    piped = tool.cleanup("-n", motley).stdout
+
+    assert sorted(shown.replace("→", " ").split()) == sorted(piped.split())
+
+
+def test_a_pipe_has_one_line_for_each_finding(tool: Tool, motley: Path) -> None:
+    """Whatever the width of the terminal it was started from."""
+    narrow = Tool(tool.state, {"COLUMNS": "40"})
+
+    rows = table(narrow.cleanup("-n", motley).stdout)
+
+    assert len(rows) == len([row for row in rows if "GV" in row]) == 5
+
+
+@pytest.mark.parametrize(
+    ("script", "word", "answer"),
+    [
+        (CLEANUP, "undoo", "there is no command, file or folder undoo · did you mean undo? "),
+        (CLEANUP, "reprot", "there is no command, file or folder reprot · did you mean report of monitor_system.py? "),
+        (MONITOR, "reprot", "there is no command, file or folder reprot · did you mean report? "),
+        (MONITOR, "undo", "undo belongs to cleanup_sessions.py · "),
+        (CLEANUP, "why", "why belongs to monitor_system.py · "),
+        (CLEANUP, "bots", "bots: there is no such folder"),
+    ],
+)
+def test_a_slip_is_answered_with_the_command(tool: Tool, script: str, word: str, answer: str) -> None:
+    """One line, exit code 2, and the call as it was meant."""
+    refused = tool.run(*BARE, script, "--color", "never", word, "x y")
+
+    first = refused.stderr.splitlines()[0]
+    assert refused.returncode == 2
+    assert first.startswith(answer)
+    assert first.endswith("'x y'") or word == "bots"
+
+
+def test_a_folder_that_is_named_like_a_command_of_the_other_script_is_a_folder(tool: Tool, tmp_path: Path) -> None:
+    """What exists is what is meant."""
+    (tmp_path / "locks").mkdir(mode=0o700)
+
+    done = tool.run("bash", "-c", f"cd {tmp_path} && {' '.join(BARE)} {CLEANUP} -n locks")
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_who_holds_a_session_is_said_once(tool: Tool, crashed: Path) -> None:
+    """No word stands twice in a row, and the evidence is not repeated."""
+    sample_fleet.write_healthy(str(crashed / "leased"))
+    with holding(IN_TRANSACTION, crashed / "busy.session"), holding(LEASED, crashed / "leased.session"):
+        locks = tool.monitor("locks", crashed).stdout
+        why = tool.monitor("why", crashed / "busy").stdout
+
+    assert re.search(
+        r"^  in use   busy +pid \d+ python.* since \S+, holds a SQLite lock; beside it: -journal", locks, re.MULTILINE
+    )
+    assert re.search(
+        r"^  in use   leased +pid \d+ python.* since \S+, holds its lock file; beside it: lock",
+        locks,
+        re.MULTILINE,
+    )
+    assert re.search(r"^  free     hot +nobody \(write lease\); beside it: -journal", locks, re.MULTILINE)
+    assert re.search(r"^  holder    pid \d+ python.* since \S+, holds a SQLite lock$", why, re.MULTILINE)
+    assert re.search(r"\b(\w+)\b:? \1\b", locks + why) is None
+
+
+def test_json_tells_what_was_done(tool: Tool, crashed: Path) -> None:
+    """`detail` of a mended session is not empty."""
+    (crashed / "gone.session-journal").write_bytes((crashed / "hot.session-journal").read_bytes())
+    document = tool.files(crashed)
+
+    told = {one["name"]: (one["detail"], one["set_aside"]) for one in document["folders"][0]["sessions"]}
+
+    aside = f"set-aside/{document['run_id']}"
+    assert told == {
+        "hot": ("rolled back, DELETE mode", None),
+        "gone": (f"moved to {aside}", str(crashed / aside)),
+        "well": ("", None),
+    }
+
+
+def test_the_holder_of_the_sample_fleet_looks_like_a_bot(tool: Tool, tmp_path: Path) -> None:
+    """`python bot.py`, as in a process table, and its script leaves nothing behind."""
+    made = tool.run(sys.executable, CLEANUP, "demo", "--json", tmp_path / "fleet")
+    holder = json.loads(made.stdout)["holder_pid"]
+    try:
+        shown = tool.monitor("locks", tmp_path / "fleet").stdout
+        script = Path(f"/proc/{holder}/cmdline").read_text(encoding="utf-8").split("\0")[-2]
+    finally:
+        os.kill(holder, signal.SIGTERM)
+
+    assert re.search(rf"  shop_01  pid {holder} python\S* bot.py since ", shown)
+    assert not os.path.exists(script)
