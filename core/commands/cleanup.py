@@ -15,8 +15,11 @@ PROGRAM = Program(
     default="files",
     commands={
         "files": "look at the sessions of a folder and mend those that nobody has open",
-        "undo": "give back the bytes and modes that a run found",
+        "files prune": "shrink the entity caches of sessions that nobody has open",
+        "files repair-schema": "complete tables that Telethon was stopped in the middle of making",
+        "undo": "give back what a run found",
         "demo": "make a sample fleet with really crashed sessions",
+        "completion": "print a completion script for bash, zsh or tcsh",
     },
 )
 

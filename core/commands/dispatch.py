@@ -40,7 +40,7 @@ class Program(NamedTuple):
     purpose: str
     default: str
     commands: Mapping[str, str]
-    """Name → one line; the module of that name in `core.commands` holds it."""
+    """Name → one line; `core.commands.files.prune` holds `files prune`."""
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -68,7 +68,7 @@ def run_program(program: Program, argv: Sequence[str] | None) -> int:
     output = Output.for_arguments(words)
     try:
         command = _take_command(program, words)
-        module: CommandModule = importlib.import_module(f"core.commands.{command}")
+        module: CommandModule = importlib.import_module(_module_of(command))
         parser = _parser(program, command, module)
         arguments = parser.parse_args(words)
         code = module.run(arguments, output)
@@ -100,11 +100,38 @@ def _take_command(program: Program, words: list[str]) -> str:
     for index, word in enumerate(words):
         if not word.startswith("-") and words[index - 1 : index] not in (["--color"], ["--min-age"]):
             if word in program.commands:
-                return words.pop(index)
+                return _take_verb(program, words, index)
             if not os.path.lexists(word):
                 _refuse_misspelt(program, words, index)
             break
     return program.default
+
+
+def _take_verb(program: Program, words: list[str], index: int) -> str:
+    noun = words.pop(index)
+    verb = " ".join(words[index : index + 1])
+    if f"{noun} {verb}" in program.commands:
+        del words[index]
+        return f"{noun} {verb}"
+    verbs = [name.partition(" ")[2] for name in program.commands if name.startswith(f"{noun} ")]
+    if verbs and verb and not verb.startswith("-") and not os.path.lexists(verb):
+        _refuse_misspelt_verb(program, [*words[:index], noun, *words[index:]], index + 1, verbs)
+    return noun
+
+
+def _refuse_misspelt_verb(program: Program, words: Sequence[str], index: int, verbs: Sequence[str]) -> None:
+    from difflib import get_close_matches
+
+    from core.commands.pastable import command_line
+
+    for near in get_close_matches(words[index], verbs, n=1, cutoff=_AS_NEAR_AS_A_SLIP):
+        meant = command_line(program.script, *words[:index], near, *words[index + 1 :])
+        message = f"there is no command, file or folder {printable(words[index])}"
+        raise ConfigError(message, hint=f"did you mean {near}? {meant}")
+
+
+def _module_of(command: str) -> str:
+    return f"core.commands.{command.replace(' ', '.').replace('-', '_')}"
 
 
 def _refuse_misspelt(program: Program, words: Sequence[str], index: int) -> None:
@@ -129,7 +156,8 @@ def _refuse_misspelt(program: Program, words: Sequence[str], index: int) -> None
 
 def _parser(program: Program, command: str, module: CommandModule) -> argparse.ArgumentParser:
     default = command == program.default
-    listed = "\n".join(f"  {name:<9} {line}" for name, line in program.commands.items())
+    width = max(map(len, program.commands))
+    listed = "\n".join(f"  {name:<{width}}  {line}" for name, line in program.commands.items())
     commands = f"commands ({program.default} is meant when none is named):\n{listed}\n\n" if default else ""
     parser = _Parser(
         prog=f"{program.script} [{command}]" if default else f"{program.script} {command}",
@@ -139,13 +167,19 @@ def _parser(program: Program, command: str, module: CommandModule) -> argparse.A
         allow_abbrev=False,
     )
     parser.words = (program.script, command)
-    module.add_arguments(parser)
+    add_to_parser(parser, program, command)
+    return parser
+
+
+def add_to_parser(parser: argparse.ArgumentParser, program: Program, command: str) -> None:
+    """Declare the arguments of a command, and those that every command has."""
+    importlib.import_module(_module_of(command)).add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout and nothing else")
     parser.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colour; auto: on a terminal only"
     )
     parser.add_argument("--version", action="version", version=f"gavatcore {__version__}")
-    return parser
+    parser.set_defaults(program=program)
 
 
 def _code_of(error: GavatError) -> int:

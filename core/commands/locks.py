@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     wiring = wire()
     now = utc_now()
-    folders, wrong = session_folders(wiring, arguments.folders, recursive=arguments.recursive)
+    targets, wrong = session_folders(wiring, arguments.folders, recursive=arguments.recursive)
+    folders = [target.folder for target in targets]
     with leases_without_signal():
         view = collect_fleet(folders, wiring.state, depth=Depth.OUTSIDE, now=now)
     problems: list[GavatError] = [*wrong, *view.problems]

@@ -15,6 +15,7 @@ PROGRAM = Program(
         "locks": "who holds what, and by which evidence",
         "why": "all that is known of one session, and what would be done",
         "explain": "what a finding code means and what to do",
+        "completion": "print a completion script for bash, zsh or tcsh",
     },
 )
 

@@ -44,7 +44,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     wiring = wire()
     now = utc_now()
-    folders, wrong = session_folders(wiring, arguments.folders, recursive=arguments.recursive)
+    targets, wrong = session_folders(wiring, arguments.folders, recursive=arguments.recursive)
+    folders = [target.folder for target in targets]
     depth = Depth.INSIDE if arguments.deep else Depth.OUTSIDE
     with leases_without_signal():
         view = collect_fleet(folders, wiring.state, depth=depth, now=now)

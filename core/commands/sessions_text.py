@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from core.commands.output import Output
+from core.commands.table import Row, table
 from core.session_files.model import (
     EntryResult,
     Evidence,
@@ -22,9 +22,6 @@ from core.session_files.model import (
 )
 from core.session_files.verdicts import (
     FAILED,
-    LEFT_ALONE,
-    MENDED,
-    SET_ASIDE,
     WORST_FIRST,
     FolderReport,
     count_states,
@@ -35,19 +32,6 @@ from utils.redact import printable
 from utils.units import size_text
 
 MOST_LINES = 40
-_COLOURS = {
-    FAILED: "red",
-    Verdict.DAMAGED.value: "red",
-    Verdict.UNKNOWN.value: "yellow",
-    Verdict.MEND.value: "yellow",
-    Verdict.ATTENTION.value: "yellow",
-    LEFT_ALONE: "cyan",
-    SET_ASIDE: "green",
-    MENDED: "green",
-    Verdict.SKIPPED.value: "dim",
-    Verdict.IN_USE.value: "cyan",
-    Verdict.FINE.value: "green",
-}
 _DONE_WORDS = {
     RepairAction.ROLL_BACK: "rolled back",
     RepairAction.CHECKPOINT: "checkpointed",
@@ -56,24 +40,16 @@ _DONE_WORDS = {
     RepairAction.REMOVE_SHM: "-shm removed",
     RepairAction.SET_ASIDE: "moved",
     RepairAction.TIGHTEN_PERMISSIONS: "set 0600",
+    RepairAction.PRUNE: "pruned",
+    RepairAction.REPAIR_SCHEMA: "schema repaired",
+    RepairAction.SALVAGE: "salvaged",
+    RepairAction.QUARANTINE: "moved",
+    RepairAction.RESTORE: "restored",
 }
-_WIDEST_NAME, _WIDEST_DETAIL = 30, 48
 _FURTHER = (FAILED, Verdict.DAMAGED.value, Verdict.UNKNOWN.value, Verdict.ATTENTION.value)
 """States of which a reader wants to know more."""
 _MOST_FURTHER = 3
-_COUNT_WORDS = {Verdict.MEND.value: "to mend", Verdict.ATTENTION.value: "to look at"}
-
-
-class _Row(NamedTuple):
-    """One session as the table shows it: a line for each thing found, the step on the first."""
-
-    state: str
-    name: str
-    found: tuple[tuple[str, str], ...]
-    """Code and detail; without a code the detail is longer and stands in the code's place."""
-    step: str = ""
-    entry: PlanEntry | None = None
-    """None for the folder itself."""
+_COUNT_WORDS = {Verdict.MEND.value: "to mend", Verdict.PRUNE.value: "to prune", Verdict.ATTENTION.value: "to look at"}
 
 
 def folder_lines(report: FolderReport, output: Output, *, now: datetime, verbose: bool) -> list[str]:
@@ -90,14 +66,14 @@ def folder_lines(report: FolderReport, output: Output, *, now: datetime, verbose
     fine = Verdict.FINE if not verbose else None
     rows = [_row(entry, report.result(entry), now) for entry in plan.entries if entry.verdict is not fine]
     rows += [
-        _Row("mended" if report.folder_tightened else "mend", "(folder)", ((note.code, note.detail),), "set 0700")
+        Row("mended" if report.folder_tightened else "mend", "(folder)", ((note.code, note.detail),), "set 0700")
         for note in plan.notes
     ]
     rows.sort(key=lambda row: WORST_FIRST.index(row.state))
     hidden = 0 if verbose else max(0, len(rows) - MOST_LINES)
     shown = rows[: len(rows) - hidden]
     if shown:
-        lines += ["", *_table(shown, output)]
+        lines += ["", *table(shown, output)]
     if hidden:
         lines.append(f"  … and {hidden} more; -v lists all")
     further = _further(shown)
@@ -155,7 +131,7 @@ def actions_text(entry: PlanEntry, *, done: bool = False) -> str:
 
 def done_text(result: EntryResult) -> str:
     """What was done, and where what was set aside lies."""
-    done = actions_text(result.entry, done=True)
+    done = result.summary or actions_text(result.entry, done=True)
     if result.set_aside is None:
         return done
     return printable(f"{done} to {os.path.join(*result.set_aside.split(os.sep)[-2:])}")
@@ -184,18 +160,19 @@ def _blind_text(plan: FolderPlan) -> str:
     return "None could be judged; -v names the reasons."
 
 
-def _row(entry: PlanEntry, result: EntryResult | None, now: datetime) -> _Row:
+def _row(entry: PlanEntry, result: EntryResult | None, now: datetime) -> Row:
     state, name = state_of(entry, result), printable(entry.seen.family.name)
     found = tuple((note.code, printable(note.detail)) for note in entry.notes)
     if result is not None and result.outcome is not Outcome.DONE:
         hint = f" · {result.hint}" if result.hint else ""
         why = (result.code or "", printable(result.detail))
-        return _Row(state, name, (why, *found), f"left as it is{hint}", entry)
+        now_it_is = "left as it is" if result.copy is None else "changed in part; undo takes it back"
+        return Row(state, name, (why, *found), f"{now_it_is}{hint}", entry)
     if result is not None:
-        return _Row(state, name, found, done_text(result), entry)
+        return Row(state, name, found, done_text(result), entry)
     if entry.verdict is Verdict.IN_USE:
-        return _Row(state, name, (("", _in_use_text(entry, now)), *found), entry=entry)
-    return _Row(state, name, found, _next_step(entry), entry)
+        return Row(state, name, (("", _in_use_text(entry, now)), *found), entry=entry)
+    return Row(state, name, found, _next_step(entry), entry)
 
 
 def _next_step(entry: PlanEntry) -> str:
@@ -208,9 +185,9 @@ def _next_step(entry: PlanEntry) -> str:
     return "" if entry.verdict is Verdict.FINE else "left alone"
 
 
-def _further(rows: Sequence[_Row]) -> list[str]:
+def _further(rows: Sequence[Row]) -> list[str]:
     """For the worst rows, one of each kind: the command that tells more, or that would know more."""
-    first_of_kind: dict[str, _Row] = {}
+    first_of_kind: dict[str, Row] = {}
     for row in rows:
         if row.state in _FURTHER and row.entry is not None:
             first_of_kind.setdefault(row.found[0][0], row)
@@ -235,63 +212,3 @@ def _in_use_text(entry: PlanEntry, now: datetime) -> str:
     sidecars = [one for one in entry.seen.family.sidecars if one.kind is not SidecarKind.SHM]
     beside = ", ".join(f"{one.kind.value[1:]} {size_text(one.stat.size)}" for one in sidecars)
     return f"{who}, {beside}: normal" if beside else who
-
-
-def _table(rows: Sequence[_Row], output: Output) -> list[str]:
-    found = [finding for row in rows for finding in row.found]
-    state = max(len(row.state) for row in rows)
-    widest_name = min(_WIDEST_NAME, output.width // 4) if output.width else _WIDEST_NAME
-    margin = state + min(widest_name, max(len(row.name) for row in rows)) + 6
-    code = max((len(code) + 2 for code, _detail in found if code), default=0)
-    texts = [(row.found[0][1], row.step) for row in rows if row.step and row.found]
-    widths = _Widths(state, margin, code, _detail_width(texts, output.width and output.width - margin - code - 2))
-    return [line for row in rows for line in _row_lines(row, widths, output)]
-
-
-class _Widths(NamedTuple):
-    state: int
-    margin: int
-    """Up to the first finding."""
-    code: int
-    detail: int
-
-
-def _detail_width(texts: Sequence[tuple[str, str]], room: int | None) -> int:
-    """The column width with which the fewest details stick out of it, and the fewest steps out of the terminal."""
-    choices = sorted({min(_WIDEST_DETAIL, len(detail)) for detail, _step in texts}, reverse=True) or [0]
-    if room is None:
-        return choices[0]
-
-    def untidy(width: int) -> int:
-        return sum((len(detail) > width) + (max(width, len(detail)) + len(step) > room) for detail, step in texts)
-
-    return min(choices, key=untidy)
-
-
-def _row_lines(row: _Row, widths: _Widths, output: Output) -> list[str]:
-    painted = output.paint(row.state.ljust(widths.state), _COLOURS[row.state])
-    name = row.name.ljust(widths.margin - widths.state - 6)
-    start = f"  {painted}  {name}  "
-    lines = []
-    if output.width is not None and len(name) > widths.margin - widths.state - 6:
-        lines, start = [start.rstrip()], " " * widths.margin
-    for index, (code, detail) in enumerate(row.found or (("", ""),)):
-        coded = f"{code:<{widths.code}}" if code else ""
-        step = "" if index else row.step
-        whole = f"{detail:<{widths.detail}}  {step}" if step else detail
-        if output.width is None or widths.margin + len(coded) + len(whole) <= output.width:
-            lines.append((start + coded + whole).rstrip())
-        else:
-            lines += _pushed_off(start + coded, detail, step, output, indent=widths.margin + len(coded))
-        start = " " * widths.margin
-    return lines
-
-
-def _pushed_off(start: str, detail: str, step: str, output: Output, *, indent: int) -> list[str]:
-    """A finding that does not fit the terminal: its detail in lines, its step in lines of their own."""
-    first, *more = output.wrapped(detail, indent=indent)
-    lines = [(start + first).rstrip(), *more]
-    if step:
-        first, *more = output.wrapped(f"→ {step}", indent=indent + 2)
-        lines += [" " * indent + first, *more]
-    return lines

@@ -1,4 +1,4 @@
-"""`cleanup_sessions.py undo RUN-ID`: its arguments; the work is in `core.session_files.mending.undo`."""
+"""`cleanup_sessions.py undo RUN-ID`: its arguments; the work is in `core.session_files.undoing.undo`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from core.session_files.mending.undo import UndoResult
+    from core.session_files.undoing.undo import UndoResult
     from core.state import StateFolder
 
 SUMMARY = "Give back the bytes and modes that a run found; a session that was used since is left as it is."
@@ -60,7 +60,7 @@ def _list(state: StateFolder, output: Output) -> int:
 def _undo(run_id: str, state: StateFolder, output: Output) -> int:
     from core.commands.wiring import interruption
     from core.session_files.looking.probe import leases_without_signal
-    from core.session_files.mending.undo import Undoer
+    from core.session_files.undoing.undo import Undoer
     from core.state import RunHistory, new_run_id, run_lock
     from utils.clock import utc_now
 

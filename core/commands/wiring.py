@@ -53,7 +53,15 @@ def wire(flags: Mapping[str, Any] | None = None) -> Wiring:
     return Wiring(files, StateFolder(os.path.abspath(state.path)), log)
 
 
-def session_folders(wiring: Wiring, named: Sequence[str], *, recursive: bool) -> tuple[list[str], list[ConfigError]]:
+class Target(NamedTuple):
+    """A folder to look at."""
+
+    folder: str
+    only: frozenset[str] | None = None
+    """File names of the sessions that are meant; None: all."""
+
+
+def session_folders(wiring: Wiring, named: Sequence[str], *, recursive: bool) -> tuple[list[Target], list[ConfigError]]:
     """The folders to look at and, for each named one that is none, why; a folder is listed once."""
     folders: list[str] = []
     problems: list[ConfigError] = []
@@ -64,7 +72,28 @@ def session_folders(wiring: Wiring, named: Sequence[str], *, recursive: bool) ->
             problems.append(problem)
         else:
             folders += _below(path) if recursive else [path]
-    return list({os.path.realpath(folder): folder for folder in reversed(folders)}.values())[::-1], problems
+    unique = list({os.path.realpath(folder): folder for folder in reversed(folders)}.values())[::-1]
+    return [Target(folder) for folder in unique], problems
+
+
+def session_targets(wiring: Wiring, named: Sequence[str], *, recursive: bool) -> tuple[list[Target], list[ConfigError]]:
+    """As `session_folders`; a name may also be a session, with or without `.session`."""
+    from core.session_files.looking.listing import SUFFIX
+
+    files: dict[str, set[str]] = {}
+    folders = []
+    for name in named:
+        path = name if name.endswith(SUFFIX) else name + SUFFIX
+        if os.path.lexists(path) and not os.path.isdir(name):
+            files.setdefault(os.path.dirname(path) or ".", set()).add(os.path.basename(path))
+        else:
+            folders.append(name)
+    targets, problems = session_folders(wiring, folders, recursive=recursive) if folders or not named else ([], [])
+    known = {target.folder for target in targets}
+    return [
+        *targets,
+        *(Target(folder, frozenset(only)) for folder, only in files.items() if folder not in known),
+    ], problems
 
 
 def _why_not(path: str, *, told: bool) -> ConfigError | None:

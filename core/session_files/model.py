@@ -201,6 +201,7 @@ class Verdict(Enum):
     DAMAGED = "damaged"
     UNKNOWN = "unknown"
     MEND = "mend"
+    PRUNE = "prune"
     ATTENTION = "look at"
     SKIPPED = "skipped"
     IN_USE = "in use"
@@ -217,6 +218,11 @@ class RepairAction(Enum):
     REMOVE_SHM = "remove -shm"
     SET_ASIDE = "set aside"
     TIGHTEN_PERMISSIONS = "set 0600"
+    PRUNE = "prune entities"
+    REPAIR_SCHEMA = "repair schema"
+    SALVAGE = "salvage"
+    QUARANTINE = "move to quarantine"
+    RESTORE = "restore"
 
 
 class FindingNote(NamedTuple):

@@ -13,25 +13,38 @@ from core.session_files.model import (
     HeaderKind,
     Outcome,
     PlanEntry,
+    RepairAction,
     Verdict,
 )
 
 MENDED, LEFT_ALONE, FAILED = Outcome.DONE.value, Outcome.LEFT_ALONE.value, Outcome.FAILED.value
 SET_ASIDE = "set aside"
 """Sidecars without a session were moved away: there is nothing to start."""
+PRUNED = "pruned"
+QUARANTINED = "quarantined"
+"""The whole family was moved away: there is nothing to start."""
 WORST_FIRST = (
     FAILED,
     Verdict.DAMAGED.value,
     Verdict.UNKNOWN.value,
     Verdict.MEND.value,
+    Verdict.PRUNE.value,
     Verdict.ATTENTION.value,
     LEFT_ALONE,
     SET_ASIDE,
+    QUARANTINED,
     MENDED,
+    PRUNED,
     Verdict.SKIPPED.value,
     Verdict.IN_USE.value,
     Verdict.FINE.value,
 )
+_STATES_BY_ACTION = {
+    (RepairAction.PRUNE,): PRUNED,
+    (RepairAction.QUARANTINE,): QUARANTINED,
+    (RepairAction.SALVAGE,): MENDED,
+    (RepairAction.RESTORE,): MENDED,
+}
 _CANNOT_START = (ContentsKind.HALF_CREATED, ContentsKind.HALF_MIGRATED, ContentsKind.NEWER)
 
 
@@ -56,6 +69,8 @@ def state_of(entry: PlanEntry, result: EntryResult | None) -> str:
         return LEFT_ALONE
     if result.outcome is Outcome.FAILED:
         return Verdict.DAMAGED.value if result.code == "GV120" else FAILED
+    if entry.actions in _STATES_BY_ACTION:
+        return _STATES_BY_ACTION[entry.actions]
     if entry.seen.header.kind is HeaderKind.EMPTY and entry.seen.family.main is not None:
         return Verdict.DAMAGED.value  # its leftovers are gone or aside; it is still empty
     if entry.seen.family.main is None:

@@ -43,7 +43,7 @@ CREATE TABLE changes (
 ) STRICT;
 CREATE INDEX changes_by_path ON changes (path, run_id);
 """,
-    "ALTER TABLE runs ADD COLUMN folders TEXT NOT NULL DEFAULT '';",
+    "ALTER TABLE runs ADD COLUMN folders TEXT NOT NULL DEFAULT ''; ALTER TABLE changes ADD COLUMN after TEXT;",
 )
 """Each brings a history to the next schema version (`PRAGMA user_version`)."""
 _RUNS = """
@@ -73,9 +73,11 @@ class Change(NamedTuple):
     """Folder of the byte copy; None where only a mode was changed."""
     mode_before: int | None
     set_aside: str | None
-    """Folder that the sidecars moved to."""
+    """Folder that the sidecars, or the whole family, moved to."""
     status: ChangeStatus
     detail: str
+    after: str | None = None
+    """By which the session is known again that nobody wrote to since (`Identity`)."""
 
 
 class RunRecord(NamedTuple):
@@ -243,7 +245,7 @@ def _to_row(change: Change) -> tuple[object, ...]:
     stored = change._replace(
         path=_path_value(change.path), copy=_path_value(change.copy), set_aside=_path_value(change.set_aside)
     )
-    return (*stored[:-2], change.status.value, change.detail)
+    return (*stored[:-3], change.status.value, change.detail, change.after)
 
 
 def _from_row(row: tuple[Any, ...]) -> Change:

@@ -24,11 +24,12 @@ COMMANDS = [(program.script, way, name) for program, way in PROGRAMS for name in
 @pytest.mark.parametrize(("script", "way", "name"), COMMANDS)
 def test_every_command_helps_with_examples(tool: Tool, script: str, way: str, name: str) -> None:
     """Each `--help` says what it does and shows at least one command line to copy."""
-    helped = getattr(tool, way)(name, "--help")
+    helped = getattr(tool, way)(*name.split(), "--help")
 
     assert helped.returncode == 0
     assert "examples:" in helped.stdout
-    assert f"  {script}" in helped.stdout
+    assert f"  {script} " in helped.stdout
+    assert name in helped.stdout.partition("\n")[0]
 
 
 @pytest.mark.parametrize("program", [program for program, _way in PROGRAMS])

@@ -90,9 +90,18 @@ def mend_and_take_back(commands: Commands, fleet: Path) -> None:
     run_id = commands.cleanup("files", "--deep", fleet)["run_id"]
     commands.monitor("why", fleet / "shop_03")
     commands.monitor("report", "--deep", fleet)
+    care_for(commands, fleet)
     commands.cleanup("undo", run_id)
     commands.cleanup("undo")
     commands.monitor("report", fleet, fleet / "missing")
+
+
+def care_for(commands: Commands, fleet: Path) -> None:
+    commands.cleanup("files", "prune", "-n", "--keep", "5", fleet)
+    pruned = commands.cleanup("files", "prune", "--keep", "5", fleet)["run_id"]
+    commands.cleanup("undo", pruned)
+    commands.cleanup("files", "repair-schema", "-n", fleet)
+    commands.cleanup("files", "repair-schema", fleet / "shop_02", "--downgrade", "7", "--out", fleet.parent / "older")
 
 
 def strange_things(fleet: Path) -> None:

@@ -10,7 +10,8 @@ from telethon.sessions import SQLiteSession
 
 from core.errors import SessionFileBusy
 from core.session_files import sample_fleet
-from core.session_files.upkeep.prune import PruneRule, give_back, prune, survey
+from core.session_files.upkeep.plan import PruneRule
+from core.session_files.upkeep.prune import give_back, prune, survey
 
 SELF = 700
 CHANNEL = 1234

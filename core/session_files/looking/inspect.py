@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from enum import Enum
 from typing import NamedTuple
 
 from core.session_files.database.file_format import HEADER_SIZE, read_header
 from core.session_files.looking.filesystem import LOCAL, file_system_of
 from core.session_files.looking.holders import OpenFiles, describe_holder, own_open_files, scan_open_files
-from core.session_files.looking.listing import Listing, file_stat, find_family
+from core.session_files.looking.listing import SUFFIX, Listing, file_stat, find_family
 from core.session_files.looking.page_source import FIRST_READ, classify_sidecar, read_contents
 from core.session_files.looking.probe import Prober
 from core.session_files.model import (
@@ -50,9 +50,13 @@ class FolderInspection(NamedTuple):
 
 
 def inspect_folder(
-    path: str, *, depth: Depth = Depth.OUTSIDE, on_file: Callable[[int], None] | None = None
+    path: str,
+    *,
+    depth: Depth = Depth.OUTSIDE,
+    only: Collection[str] | None = None,
+    on_file: Callable[[int], None] | None = None,
 ) -> FolderInspection:
-    """Look at every session in the folder `path` without changing anything.
+    """Look at every session in the folder `path`, or at those of the file names `only`, without changing anything.
 
     `on_file(count)` is called after each file. Raises OSError when the folder itself cannot be read.
     """
@@ -60,7 +64,10 @@ def inspect_folder(
     file_system = file_system_of(path)
     looker = _Looker(file_system, depth)
     files = []
-    for count, family in enumerate(listing.families(), 1):
+    families = listing.families()
+    if only is not None:
+        families = (family for family in families if family.name + SUFFIX in only)
+    for count, family in enumerate(families, 1):
         files.append(looker.look(family))
         if on_file is not None:
             on_file(count)

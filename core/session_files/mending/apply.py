@@ -23,8 +23,10 @@ from core.session_files.mending.copies import (
     is_unchanged,
     shelf_name,
 )
+from core.session_files.mending.identity import identity_of
 from core.session_files.mending.permissions import PRIVATE_FILE, PRIVATE_FOLDER, set_mode
 from core.session_files.mending.recovery import recover
+from core.session_files.mending.replace import put_in_quarantine, quarantine_folder
 from core.session_files.mending.set_aside import aside_folder, set_aside
 from core.session_files.model import (
     COPIES_KEPT,
@@ -42,6 +44,8 @@ from core.state import Change, ChangeStatus, RunHistory, StateFolder
 
 BATCH = 256
 _WORKERS = 4
+_TO_QUARANTINE = {RepairAction.QUARANTINE, RepairAction.SALVAGE, RepairAction.RESTORE}
+_PLAYED_BACK = {RepairAction.ROLL_BACK, RepairAction.CHECKPOINT}
 _ONLY_MODE = (RepairAction.TIGHTEN_PERMISSIONS,)
 
 
@@ -74,7 +78,9 @@ def mend_family(entry: PlanEntry, run_id: str) -> Acted:
     family = entry.seen.family
     aside = _aside_folder(entry, run_id)
     after: Contents | None = None
-    if aside is not None:
+    if RepairAction.QUARANTINE in entry.actions:
+        put_in_quarantine(family, quarantine_folder(family, run_id))
+    elif aside is not None:
         set_aside(family, aside)
     elif entry.actions != _ONLY_MODE:
         after = recover(family.target, entry.seen.contents)
@@ -167,7 +173,7 @@ class Applier:
                 raise SessionFileBusy("in use since it was looked at", path=entry.seen.family.path)
             if entry.actions == _ONLY_MODE:
                 return _Prepared(entry)
-            if entry.verdict is Verdict.DAMAGED and entry.seen.header.kind is not HeaderKind.EMPTY:
+            if _needs_rehearsal(entry):
                 self._rehearse(entry)
             return _Prepared(entry, self._copies.write(entry.seen.family, self._run_id))
         except GavatError as error:
@@ -246,14 +252,24 @@ class Applier:
         return failed._replace(copy=one.copy)
 
 
+def _needs_rehearsal(entry: PlanEntry) -> bool:
+    damaged = entry.verdict is Verdict.DAMAGED and entry.seen.header.kind is not HeaderKind.EMPTY
+    return damaged and bool(_PLAYED_BACK & set(entry.actions))
+
+
 def _aside_folder(entry: PlanEntry, run_id: str) -> str | None:
-    return aside_folder(entry.seen.family, run_id) if RepairAction.SET_ASIDE in entry.actions else None
+    if RepairAction.SET_ASIDE in entry.actions:
+        return aside_folder(entry.seen.family, run_id)
+    return quarantine_folder(entry.seen.family, run_id) if _TO_QUARANTINE & set(entry.actions) else None
 
 
 def _finished(change: Change, result: EntryResult) -> Change:
     done = result.outcome is Outcome.DONE
     return change._replace(
-        status=ChangeStatus.DONE if done else ChangeStatus.FAILED, copy=result.copy, detail=result.detail
+        status=ChangeStatus.DONE if done else ChangeStatus.FAILED,
+        copy=result.copy,
+        detail=result.detail,
+        after=identity_of(result.entry.seen.family.target) if done else None,
     )
 
 

@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from core.errors import PlanOutdated, SessionFileBusy, SessionFileError
 from core.session_files.looking.listing import QUARANTINE_FOLDER
@@ -21,21 +20,6 @@ from core.session_files.model import SessionFamily, SidecarKind
 from utils.leases import open_without_access_time
 
 _NEW = ".gavat-new-"
-
-
-class Identity(NamedTuple):
-    """By which a file is known again that nobody wrote to since."""
-
-    device: int
-    inode: int
-    size: int
-    modified_ns: int
-
-    @classmethod
-    def of(cls, path: str) -> Identity:
-        """The file of that name; raises OSError."""
-        found = os.lstat(path)
-        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def quarantine_folder(family: SessionFamily, run_id: str) -> str:
@@ -70,6 +54,27 @@ def replace(family: SessionFamily, new: str, quarantine: str) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(new)
+
+
+def bring_back(family: SessionFamily, quarantine: str, own: str) -> None:
+    """Undo of `replace`: the family in `quarantine` returns to its place, and what is there now moves to `own`.
+
+    Raises as `replace` does.
+    """
+    try:
+        with hold_session_lease(family), _write_leases(family) as leases:
+            if not is_unchanged(family):
+                raise PlanOutdated("it changed since it was looked at", path=family.path)
+            _make_folders(own, os.path.dirname(family.target))
+            if family.main is not None:
+                os.link(family.target, _in(own, family.target))
+            _move_sidecars(family, own)
+            _sync(family, own)
+            return_from_quarantine(family.target, quarantine)
+            if not all(map(_is_held, leases)):
+                raise SessionFileBusy("somebody opened it in this very moment: look at it again", path=family.path)
+    except OSError as error:
+        raise SessionFileError(f"cannot be brought back ({error.strerror})", path=family.path) from error
 
 
 def put_in_quarantine(family: SessionFamily, quarantine: str) -> None:

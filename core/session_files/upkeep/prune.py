@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
-from typing import NamedTuple
 
+from core.session_files.mending.apply import Acted
 from core.session_files.mending.recovery import connect_alone, errors_named, exclusive_transaction
+from core.session_files.model import PlanEntry
+from core.session_files.upkeep.plan import PruneRule, PruneSurvey
 from utils.sqlite_uri import sqlite_uri
-
-OLDEST_SCHEMA = 7
-"""Schema that brought `entities.date`; an older file is upgraded by Telethon at its next start."""
+from utils.units import size_text
 
 # Row 0 holds the account's own id as its hash, and that row the account itself (Telethon, _save_states_and_entities).
 # A channel with a state is looked up when the client catches up; entities bear marked ids (Telethon, get_peer_id).
@@ -36,35 +36,6 @@ WITH kept(id) AS (
 """
 _NAMED = ("username", "phone", "name")
 _ALL = 1 << 62
-
-
-class PruneRule(NamedTuple):
-    """Which entities go: those last seen before a moment, and the oldest beyond a number."""
-
-    older_than: int | None = None
-    """Seconds since 1970; rows whose date is not known are never too old."""
-    keep: int | None = None
-    """Rows that stay, the newest; those that never go come on top."""
-    indexes: bool = False
-    """Add an index for lookups by user name, phone and name, which Telethon does without one."""
-
-
-class PruneSurvey(NamedTuple):
-    """What a rule would do to one session."""
-
-    rows: int
-    going: int
-    named: int
-    """Of those that go, rows that can be looked up by a name or number; the next lookup asks Telegram."""
-    free_bytes: int
-    """Bytes in pages that hold nothing already."""
-    missing_indexes: int
-    """Indexes that would be added."""
-
-    @property
-    def worth_it(self) -> bool:
-        """Whether anything would change."""
-        return bool(self.going or self.free_bytes or self.missing_indexes)
 
 
 def survey(path: str, rule: PruneRule) -> PruneSurvey:
@@ -89,6 +60,16 @@ def prune(path: str, rule: PruneRule) -> PruneSurvey:
     return done
 
 
+def prune_family(entry: PlanEntry, rule: PruneRule) -> Acted:
+    """Prune the session of a plan's entry."""
+    path = entry.seen.family.target
+    before = os.stat(path).st_size
+    done = prune(path, rule)
+    parts = [f"{done.going:,} entities dropped"] if done.going else []
+    parts += ["indexes added"] if done.missing_indexes else []
+    return Acted(summary="; ".join([*parts, f"{size_text(before)} → {size_text(os.stat(path).st_size)}"]))
+
+
 def give_back(path: str, copy: str) -> int:
     """Insert the rows that `copy` has and the session lacks, and return how many; what is newer stays.
 
@@ -101,11 +82,6 @@ def give_back(path: str, copy: str) -> int:
                 if not _has_index(database, column, "copy"):
                     database.execute(f"DROP INDEX IF EXISTS main.{_index(column)}")
             return database.execute("INSERT OR IGNORE INTO main.entities SELECT * FROM copy.entities").rowcount
-
-
-def bytes_of(path: str) -> int:
-    """Size of the session file."""
-    return os.stat(path).st_size
 
 
 def _survey(database: sqlite3.Connection, rule: PruneRule) -> PruneSurvey:

@@ -5,22 +5,16 @@ Nothing is taken away: missing tables and columns are added, and the version row
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from contextlib import closing
-from typing import NamedTuple
 
 from core.errors import SessionFileDamaged, SessionFileError
 from core.session_files.database.schema import TABLES, Columns, NotTelethons, downgrades, schema_repairs
+from core.session_files.mending.apply import Acted
 from core.session_files.mending.recovery import connect_alone, errors_named, exclusive_transaction, verify
-from core.session_files.model import Contents, ContentsKind
+from core.session_files.model import Contents, ContentsKind, PlanEntry
 from utils.sqlite_uri import sqlite_uri
-
-
-class SchemaRepair(NamedTuple):
-    """What was done."""
-
-    statements: tuple[str, ...]
-    after: Contents
 
 
 def statements_for(path: str) -> tuple[str, ...]:
@@ -29,8 +23,9 @@ def statements_for(path: str) -> tuple[str, ...]:
         return _statements(database, path)
 
 
-def repair_schema(path: str) -> SchemaRepair:
-    """Make it a session that Telethon opens, in one transaction; raises SessionFileError."""
+def repair_family(entry: PlanEntry) -> Acted:
+    """Make the session of a plan's entry one that Telethon opens, in one transaction; raises SessionFileError."""
+    path = entry.seen.family.target
     with connect_alone(path) as database, exclusive_transaction(database):
         statements = _statements(database, path)
         for statement in statements:
@@ -38,19 +33,36 @@ def repair_schema(path: str) -> SchemaRepair:
         after = verify(database, path)
         if after.kind is not ContentsKind.TELETHON:
             raise SessionFileDamaged(f"its tables cannot be repaired: {after.reason}", path=path)
-    return SchemaRepair(statements, after)
+    return Acted(after)
 
 
-def downgrade(path: str, version: int) -> Contents:
-    """Make the session at `path`, a copy, one for an older Telethon; raises SessionFileError."""
-    with connect_alone(path) as database, exclusive_transaction(database):
-        try:
-            statements = downgrades(_columns(database), version)
-        except ValueError as error:
-            raise SessionFileError(str(error), path=path) from None
-        for statement in statements:
-            database.execute(statement)
-        return verify(database, path)
+def write_downgraded(path: str, new: str, version: int) -> Contents:
+    """Write a copy of the session at `path` for an older Telethon to the new file `new` (0600); `path` is only read.
+
+    Raises SessionFileBusy, SessionFileError; then `new` does not exist.
+    """
+    try:
+        os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise SessionFileError(f"cannot be made ({error.strerror})", path=new) from error
+    try:
+        source_uri = sqlite_uri(path, mode="ro")
+        with (
+            errors_named(path),
+            closing(sqlite3.connect(source_uri, uri=True, timeout=0.0)) as source,
+            connect_alone(new) as copy,
+        ):
+            source.backup(copy)
+            with exclusive_transaction(copy):
+                for statement in downgrades(_columns(copy), version):
+                    copy.execute(statement)
+                return verify(copy, new)
+    except ValueError as error:
+        os.unlink(new)
+        raise SessionFileError(str(error), path=path) from None
+    except BaseException:
+        os.unlink(new)
+        raise
 
 
 def _statements(database: sqlite3.Connection, path: str) -> tuple[str, ...]:

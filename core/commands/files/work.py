@@ -1,4 +1,4 @@
-"""The work of `cleanup_sessions.py files`: inspect → plan → apply → report."""
+"""The work of `cleanup_sessions.py files` and of its verbs: inspect → plan → apply → report."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from core.commands import exit_codes
+from core.commands.files.reporting import Ending, Words, has_work, log, tell
 from core.commands.output import Output
-from core.commands.sessions_text import folder_lines, plural, user_name
-from core.commands.wiring import interruption, session_folders, wire
+from core.commands.sessions_text import user_name
+from core.commands.wiring import Target, Wiring, interruption, session_folders
 from core.errors import ConfigError, FolderReadOnly, GavatError, SessionFileError, StateError
-from core.session_files.looking.inspect import Depth, inspect_again, inspect_folder
+from core.session_files.looking.inspect import Depth, FolderInspection, inspect_again, inspect_folder
 from core.session_files.looking.probe import leases_without_signal
-from core.session_files.model import EntryResult, FolderPlan, Outcome, PlanEntry
+from core.session_files.model import EntryResult, FileInspection, FolderPlan, FolderStat, Outcome, PlanEntry
 from core.session_files.plan import plan_file, plan_folder
 from core.session_files.verdicts import FolderReport, still_needs
 from core.settings import parse_duration
@@ -24,26 +25,29 @@ from utils.clock import utc_now
 from utils.redact import printable
 
 if TYPE_CHECKING:
-    from core.session_files.mending.apply import Applier
+    from core.session_files.mending.apply import Act, Applier
     from core.state import RunHistory
 
 
 class FilesWork:
-    """One call of the command."""
+    """One call of the command that mends; the verbs derive from it and plan or act otherwise."""
 
-    def __init__(self, arguments: argparse.Namespace, output: Output) -> None:
-        wiring = wire({"min_age": _parsed_age(arguments.min_age)})
+    command = "files"
+
+    def __init__(self, arguments: argparse.Namespace, output: Output, wiring: Wiring) -> None:
         self._wiring = wiring
         self._arguments = arguments
         self._output = output
-        self._depth = Depth.INSIDE if arguments.deep else Depth.OUTSIDE
         self._began = time.monotonic()
         self._now = utc_now()
-        self._folders, problems = session_folders(wiring, arguments.folders, recursive=arguments.recursive)
+        self._targets, problems = self._find_targets()
         self._problems: list[GavatError] = [*problems]
 
-    def look(self) -> int:
-        """The dry run: inspect, plan, report; returns the exit code."""
+    def run(self) -> int:
+        """Do it, or with `-n` only show it; returns the exit code."""
+        return self._look() if self._arguments.dry_run else self._work()
+
+    def _look(self) -> int:
         with leases_without_signal():
             reports = [FolderReport(plan, {}) for plan in self._plans()]
         found = any(report.plan.tighten_folder or any(e.actions for e in report.plan.entries) for report in reports)
@@ -55,10 +59,10 @@ class FilesWork:
         self._tell(reports, None, code)
         return code
 
-    def mend(self) -> int:
-        """The real run, recorded in the history; returns the exit code."""
-        if not self._folders:
-            return self._tell_problems()
+    def _work(self) -> int:
+        if not self._targets:
+            self._tell([], None, exit_codes.USAGE)
+            return exit_codes.USAGE
         from core.session_files.mending.apply import Applier
         from core.state import RunHistory, new_run_id, run_lock
 
@@ -71,16 +75,51 @@ class FilesWork:
             interruption() as interrupted,
         ):
             run_id = new_run_id(self._now)
-            history.begin(run_id, "files", self._now, folders=" ".join(map(printable, self._folders)))
-            applier = Applier(state, history, run_id, self._wiring.files.copies_kept)
+            folders = " ".join(printable(target.folder) for target in self._targets)
+            history.begin(run_id, self.command, self._now, folders=folders)
+            applier = Applier(state, history, run_id, self._wiring.files.copies_kept, self._act())
             reports = [self._apply(applier, plan, interrupted) for plan in self._plans()]
             code = exit_codes.INTERRUPTED if interrupted else self._exit_code(reports)
             self._end(history, run_id, "interrupted" if interrupted else f"exit {code}")
-        self._log(reports, run_id)
         self._tell(reports, run_id, code)
         if interrupted:
             raise KeyboardInterrupt
         return code
+
+    @property
+    def _words(self) -> Words:
+        hint = "" if self._arguments.deep else " --deep looks inside as well."
+        return Words(nothing=f"Nothing to mend among {{sessions}}.{hint}")
+
+    def _find_targets(self) -> tuple[list[Target], list[ConfigError]]:
+        return session_folders(self._wiring, self._arguments.folders, recursive=self._arguments.recursive)
+
+    def _inspect(self, target: Target) -> FolderInspection:
+        depth = Depth.INSIDE if self._arguments.deep else Depth.OUTSIDE
+        return inspect_folder(target.folder, depth=depth, only=target.only, on_file=self._progress_of(target))
+
+    def _plan_folder(self, seen: FolderInspection) -> FolderPlan:
+        return plan_folder(seen.folder, seen.files, now=self._now, min_age=self._wiring.files.min_age)
+
+    def _plan_file(self, seen: FileInspection, folder: FolderStat) -> PlanEntry:
+        return plan_file(seen, now=self._now, min_age=self._wiring.files.min_age, folder_owner=folder.uid)
+
+    def _act(self) -> Act:
+        from core.session_files.mending.apply import mend_family
+
+        return mend_family
+
+    def _plans(self) -> list[FolderPlan]:
+        plans = []
+        for target in self._targets:
+            try:
+                seen = self._inspect(target)
+            except OSError as error:
+                hint = "run as the user who owns it, or as root"
+                self._problems.append(ConfigError(f"cannot be read ({error.strerror})", path=target.folder, hint=hint))
+                continue
+            plans.append(self._plan_folder(seen))
+        return plans
 
     def _end(self, history: RunHistory, run_id: str, outcome: str) -> None:
         try:
@@ -88,27 +127,6 @@ class FilesWork:
         except StateError as error:
             if not self._state_failed:
                 self._problems.append(error)
-
-    def _tell_problems(self) -> int:
-        self._tell([], None, exit_codes.USAGE)
-        return exit_codes.USAGE
-
-    def _plans(self) -> list[FolderPlan]:
-        plans = []
-        for folder in self._folders:
-            shown = printable(folder)
-            try:
-                seen = inspect_folder(
-                    folder,
-                    depth=self._depth,
-                    on_file=self._progress_of(shown) if self._output.shows_progress else None,
-                )
-            except OSError as error:
-                hint = "run as the user who owns it, or as root"
-                self._problems.append(ConfigError(f"cannot be read ({error.strerror})", path=folder, hint=hint))
-                continue
-            plans.append(plan_folder(seen.folder, seen.files, now=self._now, min_age=self._wiring.files.min_age))
-        return plans
 
     def _why_not_changed(self, plan: FolderPlan) -> FolderReadOnly | None:
         """Why nothing may be changed in a folder.
@@ -130,12 +148,15 @@ class FilesWork:
             hint = f"run as its owner: {as_user(user_name(folder.uid))}, or see whether the disk is read-only"
         return FolderReadOnly(message, path=folder.path, hint=hint) if message else None
 
-    def _progress_of(self, folder: str) -> Callable[[int], None]:
+    def _progress_of(self, target: Target) -> Callable[[int], None] | None:
+        if not self._output.shows_progress:
+            return None
+        folder = printable(target.folder)
         return lambda count: self._output.progress(f"{folder}: looked at {count}")
 
     def _apply(self, applier: Applier, plan: FolderPlan, interrupted: list[int]) -> FolderReport:
         why_not = self._why_not_changed(plan)
-        if why_not is not None and _has_work([FolderReport(plan, {})]):
+        if why_not is not None and has_work([FolderReport(plan, {})]):
             self._problems.append(why_not)
         if why_not is not None or interrupted or self._state_failed:
             return FolderReport(plan, {})
@@ -187,8 +208,7 @@ class FilesWork:
 
     def _plan_again(self, plan: FolderPlan, result: EntryResult) -> PlanEntry:
         seen = inspect_again(result.entry.seen.family.path, file_system=plan.folder.file_system)
-        minimum = self._wiring.files.min_age
-        return plan_file(seen, now=self._now, min_age=minimum, folder_owner=plan.folder.uid)
+        return self._plan_file(seen, plan.folder)
 
     def _exit_code(self, reports: Sequence[FolderReport]) -> int:
         if self._state_failed:
@@ -198,81 +218,24 @@ class FilesWork:
         needing = any(still_needs(entry, report.result(entry)) for report in reports for entry in report.plan.entries)
         return exit_codes.NEEDS_ATTENTION if needing else exit_codes.DONE
 
-    def _log(self, reports: Sequence[FolderReport], run_id: str) -> None:
-        if not self._wiring.log.format:
-            return
-        from core.commands.logs import RunLog
-
-        log = RunLog(run_id, self._wiring.log.format)
-        for report in reports:
-            for entry in report.plan.entries:
-                result = report.result(entry)
-                if result is not None:
-                    log.result(result)
-                elif entry.needs_mending:
-                    log.left(entry)
-        for problem in self._problems:
-            log.problem(problem)
-
     def _tell(self, reports: Sequence[FolderReport], run_id: str | None, code: int) -> None:
-        seconds = time.monotonic() - self._began
-        if self._output.json:
-            from core.commands.documents import files_document
-
-            document = files_document(reports, run_id=run_id, exit_code=code, problems=self._problems, seconds=seconds)
-            self._output.document(document)
-            return
-        self._output.lines(self._text(reports, run_id, code, seconds))
-        for problem in self._problems:
-            self._output.error(problem)
-
-    def _text(self, reports: Sequence[FolderReport], run_id: str | None, code: int, seconds: float) -> list[str]:
-        if self._arguments.quiet and code == exit_codes.DONE and not (run_id is None and _has_work(reports)):
-            return []
-        lines: list[str] = []
-        for report in reports:
-            lines += folder_lines(report, self._output, now=self._now, verbose=self._arguments.verbose)
-            lines.append("")
-        if not reports:
-            return []
-        deep, copies = self._depth is Depth.INSIDE, self._wiring.state.copies
-        return [*lines, _closing_line(reports, run_id, seconds, copies, looked_inside=deep)]
-
-
-def _has_work(reports: Sequence[FolderReport]) -> bool:
-    return any(
-        report.plan.tighten_folder or any(entry.actions or entry.needs_mending for entry in report.plan.entries)
-        for report in reports
-    )
-
-
-def _closing_line(
-    reports: Sequence[FolderReport], run_id: str | None, seconds: float, copies_folder: str, *, looked_inside: bool
-) -> str:
-    total = sum(len(report.plan.entries) for report in reports)
-    planned = sum(bool(entry.actions) for report in reports for entry in report.plan.entries)
-    if not planned and not any(report.plan.tighten_folder for report in reports):
-        hint = "" if looked_inside else " --deep looks inside as well."
-        needing = any(entry.needs_mending for report in reports for entry in report.plan.entries)
-        return (
-            "Nothing that could be mended." if needing else f"Nothing to mend among {plural(total, 'session')}.{hint}"
+        ending = Ending(
+            reports,
+            self._problems,
+            run_id,
+            code,
+            self._now,
+            time.monotonic() - self._began,
+            self._wiring.state.copies,
+            self._words,
         )
-    if run_id is None:
-        folders = " and a folder's mode" if any(report.plan.tighten_folder for report in reports) else ""
-        would = f"Would mend {planned:,} of {total:,}{folders}."
-        return f"{would} Nothing was changed; run without -n to do it, undo takes it back."
-    from core.commands.pastable import command_line
-
-    results = [result for report in reports for result in report.results.values()]
-    done = sum(result.outcome is Outcome.DONE for result in results)
-    copied = sum(result.copy is not None for result in results)
-    copies = "1 copy" if copied == 1 else f"{copied} copies"
-    kept = f"; {copies} of before in {printable(copies_folder)}" if copied else ""
-    undo = command_line("cleanup_sessions.py", "undo", run_id)
-    return f"Mended {done:,} of {total:,} in {seconds:.2f} s{kept}.\nTake it back: {undo}"
+        if run_id is not None and self._wiring.log.format:
+            log(ending, self._wiring.log.format)
+        tell(ending, self._output, quiet=self._arguments.quiet, verbose=self._arguments.verbose)
 
 
-def _parsed_age(text: str | None) -> timedelta | None:
+def parsed_age(text: str | None) -> timedelta | None:
+    """The value of `--min-age`; raises ConfigError."""
     try:
         return None if text is None else parse_duration(text)
     except ValueError as error:

@@ -1,4 +1,7 @@
-"""`cleanup_sessions.py files`: its arguments; the work is in `files_work`."""
+"""`cleanup_sessions.py files`, which mends, and the package of its verbs: `files prune` is in `prune`.
+
+work  the chore that they share: inspect → plan → apply → report
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Look at the folders, mend unless it is a dry run, and report."""
     if arguments.exit_code and not arguments.dry_run:
         raise ConfigError("--exit-code goes with -n", hint="without -n the exit code tells already; see --help")
-    from core.commands.files_work import FilesWork
+    from core.commands.files.work import FilesWork, parsed_age
+    from core.commands.wiring import wire
 
-    work = FilesWork(arguments, output)
-    return work.look() if arguments.dry_run else work.mend()
+    return FilesWork(arguments, output, wire({"min_age": parsed_age(arguments.min_age)})).run()

@@ -1,0 +1,5 @@
+"""Taking a run back: the bytes, modes, rows and places that it found.
+
+undo      one change, whatever kind it is of
+put_back  writing the bytes of a copy into a session
+"""

@@ -1,0 +1,198 @@
+"""Giving back the bytes and modes that a run found.
+
+A session that was used since is not overwritten: what a bot wrote after the run is worth more than what was there
+before. The state that undo replaces is copied first, like before any change.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from core.errors import GavatError, SessionFileBusy, UndoRefused
+from core.session_files.looking.filesystem import file_system_of
+from core.session_files.looking.inspect import inspect_again
+from core.session_files.mending.copies import CopyStore, shelf_name
+from core.session_files.mending.identity import identity_of
+from core.session_files.mending.permissions import set_mode
+from core.session_files.mending.recovery import recover
+from core.session_files.mending.replace import (
+    beside,
+    bring_back,
+    put_in_quarantine,
+    quarantine_folder,
+    replace,
+    return_from_quarantine,
+)
+from core.session_files.mending.set_aside import hold_session_lease, move_back
+from core.session_files.model import EntryKind, RepairAction, SessionFamily, Usage
+from core.session_files.undoing.put_back import holds_the_bytes_of, put_back
+from core.session_files.upkeep.prune import give_back
+from core.state import Change, ChangeStatus, RunHistory, StateFolder
+
+
+class UndoResult(NamedTuple):
+    """What became of one change."""
+
+    change: Change
+    undone: bool
+    detail: str
+    hint: str | None = None
+
+
+def _free_family(change: Change) -> SessionFamily:
+    now = inspect_again(change.path, file_system=file_system_of(os.path.dirname(change.path)))
+    if now.family.kind is not EntryKind.SESSION:
+        raise UndoRefused("the session file is not there any more", path=change.path)
+    if now.occupancy.usage is not Usage.FREE:
+        raise SessionFileBusy(f"{now.occupancy.usage.value}: {now.occupancy.reason}", path=change.path)
+    return now.family
+
+
+def _copy_of(change: Change) -> str:
+    if change.copy is None or not os.path.isdir(change.copy):
+        raise UndoRefused("its copy is gone (only the newest are kept)", path=change.path)
+    return change.copy
+
+
+def _with_its_mode(family: SessionFamily, change: Change) -> str:
+    if change.mode_before is not None:
+        set_mode(family.target, family.main, change.mode_before)
+    return "its bytes are those of before"
+
+
+def _refuse_used(change: Change, where: str) -> None:
+    if change.after is None or identity_of(os.path.realpath(change.path)) != change.after:
+        raise UndoRefused("it was used since; undo would lose what was written after", path=change.path, hint=where)
+
+
+def _is_in_both_places(target: str, quarantine: str) -> bool:
+    there = os.path.join(quarantine, os.path.basename(target))
+    return os.path.lexists(there) and os.path.samefile(there, target)
+
+
+def _return_to_its_place(change: Change) -> str:
+    target = os.path.realpath(change.path)
+    assert change.set_aside is not None
+    if not os.path.isdir(change.set_aside):
+        return "nothing had been moved"
+    if os.path.lexists(target) and not _is_in_both_places(target, change.set_aside):
+        raise UndoRefused(
+            "a session of that name is there now", path=change.path, hint=f"the old one stays in {change.set_aside}"
+        )
+    return_from_quarantine(target, change.set_aside)
+    return "back in its place"
+
+
+def _refuse_in_foreign_folder(change: Change) -> None:
+    """Root does not work in a folder of another user, who could have put a link where the session was."""
+    owner = os.stat(os.path.dirname(change.path)).st_uid
+    if os.geteuid() == 0 and owner != 0:
+        hint = f"run as that user: sudo -u '#{owner}' …"
+        raise UndoRefused("its folder belongs to another user", path=change.path, hint=hint)
+
+
+class Undoer:
+    """Takes back the changes of one run; the copies made on the way belong to the undo's own run."""
+
+    def __init__(self, state: StateFolder, history: RunHistory, run_id: str) -> None:
+        self._copies = CopyStore(state.copies)
+        self._scratch = os.path.join(state.copies, ".scratch-" + run_id)
+        self._history = history
+        self._run_id = run_id
+
+    def undo(self, change: Change) -> UndoResult:
+        """Take one change back, or say why not; nothing is lost either way."""
+        if change.status is ChangeStatus.UNDONE:
+            return UndoResult(change, True, "was undone already")
+        try:
+            _refuse_in_foreign_folder(change)
+            detail = self._undo(change)
+        except GavatError as error:
+            return UndoResult(change, False, str(error), error.hint)
+        except OSError as error:
+            return UndoResult(change, False, f"{error.strerror}: nothing was changed")
+        self._history.record([change._replace(status=ChangeStatus.UNDONE)])
+        return UndoResult(change, True, detail)
+
+    def _undo(self, change: Change) -> str:
+        kind = change.actions
+        if kind == RepairAction.PRUNE.value:
+            return self._give_rows_back(change)
+        if kind == RepairAction.REPAIR_SCHEMA.value:
+            return self._restore_unused(change)
+        if kind in (RepairAction.SALVAGE.value, RepairAction.RESTORE.value):
+            return self._bring_back(change)
+        if kind == RepairAction.QUARANTINE.value:
+            return _return_to_its_place(change)
+        if change.set_aside is not None:
+            moved = move_back(change.set_aside, os.path.realpath(change.path))
+            return "sidecars moved back" if moved else "nothing had been moved"
+        if change.copy is None:
+            assert change.mode_before is not None
+            set_mode(os.path.realpath(change.path), None, change.mode_before)
+            return f"mode {change.mode_before:04o} again"
+        return self._restore_mended(change)
+
+    def _restore_mended(self, change: Change) -> str:
+        family, copy = _free_family(change), _copy_of(change)
+        if holds_the_bytes_of(family, copy):
+            return _with_its_mode(family, change)
+        kept = self._keep(family)
+        with self._mended_again(family, copy) as mended, hold_session_lease(family):
+            put_back(family, copy, mode=change.mode_before, mended=mended)
+        return f"bytes of before are back; those of now are in {kept}"
+
+    def _restore_unused(self, change: Change) -> str:
+        family, copy = _free_family(change), _copy_of(change)
+        if holds_the_bytes_of(family, copy):
+            return _with_its_mode(family, change)
+        _refuse_used(change, f"the bytes of before are in {copy}")
+        kept, new = self._keep(family), beside(family)
+        shutil.copyfile(os.path.join(copy, os.path.basename(family.target)), new)
+        replace(family, new, quarantine_folder(family, self._run_id))
+        return f"bytes of before are back; those of now are in {kept}"
+
+    def _give_rows_back(self, change: Change) -> str:
+        family, copy = _free_family(change), _copy_of(change)
+        kept = self._keep(family)
+        rows = give_back(family.target, os.path.join(copy, os.path.basename(family.target)))
+        return f"{rows:,} entities are back beside what is newer; the bytes of now are in {kept}"
+
+    def _bring_back(self, change: Change) -> str:
+        assert change.set_aside is not None
+        family = _free_family(change)
+        own = quarantine_folder(family, self._run_id)
+        if change.after is None:  # the run was killed: before the swap, or after it
+            if not _is_in_both_places(family.target, change.set_aside):
+                raise UndoRefused(
+                    "that run was killed; what it left cannot be told", path=change.path, hint=f"see {change.set_aside}"
+                )
+            return_from_quarantine(family.target, change.set_aside)
+            return "nothing had been replaced"
+        _refuse_used(change, f"what it replaced is in {change.set_aside}")
+        if os.path.isdir(change.set_aside):
+            bring_back(family, change.set_aside, own)
+        else:
+            put_in_quarantine(family, own)
+        return f"back in its place; what replaced it is in {own}"
+
+    def _keep(self, family: SessionFamily) -> str:
+        kept = self._copies.write(family, self._run_id)
+        self._copies.settle()
+        return kept
+
+    @contextmanager
+    def _mended_again(self, family: SessionFamily, copy: str) -> Iterator[str]:
+        """Mend a copy of the copy: the session must look like that, or a bot has written to it since."""
+        scratch = os.path.join(self._scratch, shelf_name(family))
+        try:
+            shutil.copytree(copy, scratch)
+            mended = os.path.join(scratch, os.path.basename(family.target))
+            recover(mended, None)
+            yield mended
+        finally:
+            shutil.rmtree(self._scratch, ignore_errors=True)
