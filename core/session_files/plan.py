@@ -62,6 +62,13 @@ def plan_folder(
     return FolderPlan(folder, entries, notes, tighten_folder=bool(notes), blind=_why_blind(entries))
 
 
+def plan_quarantine(entry: PlanEntry) -> PlanEntry:
+    """The entry of a damaged session that nothing beside it can heal, with its move to quarantine; others unchanged."""
+    if entry.verdict is not Verdict.DAMAGED or entry.actions:
+        return entry
+    return entry._replace(actions=(RepairAction.QUARANTINE,))
+
+
 def plan_file(
     seen: FileInspection, *, now: datetime, min_age: timedelta = timedelta(0), folder_owner: int | None = None
 ) -> PlanEntry:

@@ -68,6 +68,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> list[Printed]:
     try:
         look_at(commands, base / "fleet")
         mend_and_take_back(commands, base / "fleet")
+        plan_and_apply(commands, base)
         fail(commands, base)
     finally:
         os.kill(holder, signal.SIGTERM)
@@ -94,6 +95,13 @@ def mend_and_take_back(commands: Commands, fleet: Path) -> None:
     commands.cleanup("undo", run_id)
     commands.cleanup("undo")
     commands.monitor("report", fleet, fleet / "missing")
+
+
+def plan_and_apply(commands: Commands, base: Path) -> None:
+    commands.cleanup("files", fleet := base / "fleet", "--plan-out", plan := base / "plan.json")
+    commands.kept.append(Printed("--plan-out", 0, json.loads(plan.read_text(encoding="utf-8"))))
+    commands.cleanup("--apply", plan)
+    commands.cleanup("files", "-n", "--quarantine", fleet)
 
 
 def care_for(commands: Commands, fleet: Path) -> None:
@@ -179,7 +187,7 @@ def test_the_fleet_shows_what_sessions_come_to(printed: list[Printed]) -> None:
         session
         for one in printed
         for folder in one.document.get("folders", ())
-        for session in folder["sessions"]
+        for session in folder.get("sessions", ())
     ]  # fmt: skip
 
     states = {session["state"] for session in sessions}

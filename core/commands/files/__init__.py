@@ -16,6 +16,8 @@ EXAMPLES = """\
   cleanup_sessions.py                    do it
   cleanup_sessions.py --deep -n bots/    look inside every free session as well
   cleanup_sessions.py -q --recursive /srv/bots     for cron: silent when all is well
+  cleanup_sessions.py --plan-out plan.json       look now …
+  cleanup_sessions.py --apply plan.json          … and do just that later
   cleanup_sessions.py --json | jq .summary
 
 exit codes: 0 done, nothing to do, or left alone for a good reason · 1 failed · 2 usage or configuration ·
@@ -35,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how old an empty, garbage or damaged file must be to be called that (90s, 5m; less than 60 s acts as "
         "60 s); never delays a recovery",
     )
+    parser.add_argument(
+        "--quarantine",
+        action="store_true",
+        help="move damaged sessions that nothing can heal, with all beside them, to quarantine/RUN-ID/",
+    )
+    parser.add_argument("--plan-out", metavar="F", help="write the plan to a new file and change nothing")
+    parser.add_argument("--apply", metavar="F", help="do what the plan in that file says; what changed since is left")
     parser.add_argument("-q", "--quiet", action="store_true", help="say nothing when all is well")
     parser.add_argument("-v", "--verbose", action="store_true", help="list every session")
 
@@ -43,7 +52,16 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Look at the folders, mend unless it is a dry run, and report."""
     if arguments.exit_code and not arguments.dry_run:
         raise ConfigError("--exit-code goes with -n", hint="without -n the exit code tells already; see --help")
+    if arguments.apply and (arguments.folders or arguments.plan_out or arguments.quarantine):
+        raise ConfigError("--apply takes folders and actions from the plan", hint="name only the plan's file")
     from core.commands.files.work import FilesWork, parsed_age
     from core.commands.wiring import wire
 
-    return FilesWork(arguments, output, wire({"min_age": parsed_age(arguments.min_age)})).run()
+    arguments.dry_run = arguments.dry_run or bool(arguments.plan_out)
+    wiring = wire({"min_age": parsed_age(arguments.min_age)})
+    work = FilesWork
+    if arguments.plan_out or arguments.apply:
+        from core.commands.files.plan_file import ApplyWork, PlanOutWork
+
+        work = ApplyWork if arguments.apply else PlanOutWork
+    return work(arguments, output, wiring).run()

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 class UpkeepWork(FilesWork):
     """A chore on sessions that need no mending: looked into, and the folder left as it is."""
 
+    @property
+    def _quarantines(self) -> bool:
+        return False
+
     def _find_targets(self) -> tuple[list[Target], list[ConfigError]]:
         return session_targets(self._wiring, self._arguments.folders, recursive=self._arguments.recursive)
 

@@ -18,7 +18,7 @@ from core.errors import ConfigError, FolderReadOnly, GavatError, SessionFileErro
 from core.session_files.looking.inspect import Depth, FolderInspection, inspect_again, inspect_folder
 from core.session_files.looking.probe import leases_without_signal
 from core.session_files.model import EntryResult, FileInspection, FolderPlan, FolderStat, Outcome, PlanEntry
-from core.session_files.plan import plan_file, plan_folder
+from core.session_files.plan import plan_file, plan_folder, plan_quarantine
 from core.session_files.verdicts import FolderReport, still_needs
 from core.settings import parse_duration
 from utils.clock import utc_now
@@ -99,10 +99,18 @@ class FilesWork:
         return inspect_folder(target.folder, depth=depth, only=target.only, on_file=self._progress_of(target))
 
     def _plan_folder(self, seen: FolderInspection) -> FolderPlan:
-        return plan_folder(seen.folder, seen.files, now=self._now, min_age=self._wiring.files.min_age)
+        plan = plan_folder(seen.folder, seen.files, now=self._now, min_age=self._wiring.files.min_age)
+        if not self._quarantines:
+            return plan
+        return plan._replace(entries=tuple(map(plan_quarantine, plan.entries)))
 
     def _plan_file(self, seen: FileInspection, folder: FolderStat) -> PlanEntry:
-        return plan_file(seen, now=self._now, min_age=self._wiring.files.min_age, folder_owner=folder.uid)
+        entry = plan_file(seen, now=self._now, min_age=self._wiring.files.min_age, folder_owner=folder.uid)
+        return plan_quarantine(entry) if self._quarantines else entry
+
+    @property
+    def _quarantines(self) -> bool:
+        return bool(self._arguments.quarantine)
 
     def _act(self) -> Act:
         from core.session_files.mending.apply import mend_family
