@@ -13,6 +13,8 @@ DECIDERS := \
 	core/session_files/database/pages.py \
 	core/session_files/database/schema.py \
 	core/session_files/verdicts.py \
+	core/session_files/upkeep/plan.py \
+	core/session_files/backups/rotation.py \
 	utils/redact.py
 
 SAMPLE := build/sample-fleet

@@ -5,6 +5,7 @@ database/   bytes of a SQLite file → what it holds (pure)
 plan        what each session needs (pure); verdicts: what is finally said of it
 looking/    listing a folder, asking who has a file open, reading the pages of free ones; changes nothing
 mending/    copies, recovery, setting aside, permissions, replacing
+backups/    scheduled backups of live and idle sessions, and bringing them back
 upkeep/     keeping healthy ones small and readable: pruning, repairing schemas
 undoing/    taking back what a run changed
 startable   the door for other people's start-up code; sample_fleet: really crashed sessions for a demonstration

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.session_files.model import Contents, ContentsKind, Outcome, PlanEntry, Verdict
+from core.session_files.model import Contents, ContentsKind, Outcome, PlanEntry, RepairAction, Verdict
 from core.session_files.verdicts import WORST_FIRST, count_states, state_of, still_needs
 from tests.deciders.builders import (
     LOGGED_OUT,
@@ -24,6 +24,11 @@ from tests.deciders.builders import (
 TO_MEND = entry(Verdict.MEND, inspection(journal()), needs=True)
 EMPTY = entry(Verdict.DAMAGED, empty_session(journal()), needs=True)
 ORPHAN = entry(Verdict.MEND, orphan(journal()), needs=True)
+PRUNABLE = entry(Verdict.PRUNE)._replace(actions=(RepairAction.PRUNE,))
+DAMAGED, SALVAGED, RESTORED = (
+    entry(Verdict.DAMAGED, needs=True)._replace(actions=(action,))
+    for action in (RepairAction.QUARANTINE, RepairAction.SALVAGE, RepairAction.RESTORE)
+)
 
 
 @pytest.mark.parametrize("verdict", Verdict)
@@ -49,6 +54,10 @@ def test_without_work_the_need_is_that_of_the_plan(needs: bool) -> None:
         (TO_MEND, Outcome.DONE, Contents(ContentsKind.HALF_CREATED), None, "look at", True),
         (TO_MEND, Outcome.DONE, Contents(ContentsKind.HALF_MIGRATED), None, "look at", True),
         (EMPTY, Outcome.DONE, None, None, "damaged", True),
+        (PRUNABLE, Outcome.DONE, None, None, "pruned", False),
+        (DAMAGED, Outcome.DONE, None, None, "quarantined", False),
+        (SALVAGED, Outcome.DONE, TELETHON, None, "mended", False),
+        (RESTORED, Outcome.DONE, TELETHON, None, "mended", False),
         (TO_MEND, Outcome.LEFT_ALONE, None, "GV142", "left alone", False),
         (EMPTY, Outcome.LEFT_ALONE, None, "GV142", "left alone", False),
         (TO_MEND, Outcome.FAILED, None, "GV150", "failed", True),
@@ -63,6 +72,10 @@ def test_without_work_the_need_is_that_of_the_plan(needs: bool) -> None:
         "half-created inside",
         "half-migrated inside",
         "still empty",
+        "entities pruned",
+        "moved to quarantine",
+        "salvaged",
+        "restored",
         "in use since",
         "empty, in use since",
         "failed",
@@ -92,7 +105,7 @@ def test_states_are_counted_worst_first() -> None:
 def test_every_state_that_can_be_said_is_in_the_order() -> None:
     """Verdicts and outcomes, each once: nothing else is ever said."""
     assert sorted(WORST_FIRST) == sorted(
-        [one.value for one in Verdict] + [one.value for one in Outcome] + ["set aside"]
+        [one.value for one in Verdict] + [one.value for one in Outcome] + ["set aside", "pruned", "quarantined"]
     )
     assert WORST_FIRST[0] == "failed"
     assert WORST_FIRST[-1] == "fine"
