@@ -9,11 +9,19 @@ settings                    flags, environment, gavat.toml, defaults
 errors                      the one error tree
 """
 
-import os.path
+import os
+import sys
 
 import utils
 
 __version__ = "0.1.0"
+_ROOM_FOR_BYTECODE = 16 * 1024 * 1024
+
+_disk = os.statvfs(os.path.dirname(os.path.abspath(__file__)))
+if _disk.f_bavail * _disk.f_frsize < _ROOM_FOR_BYTECODE:
+    # A disk that fills up in mid-write leaves a truncated .pyc behind, on which Python fails from then on
+    # (importlib's _write_atomic does not look at how much was written); and a full disk is when this is needed.
+    sys.dont_write_bytecode = True
 
 if os.path.dirname(os.path.dirname(os.path.abspath(utils.__file__ or ""))) != os.path.dirname(
     os.path.dirname(os.path.abspath(__file__))

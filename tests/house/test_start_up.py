@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,3 +41,20 @@ def test_help_loads_no_dear_module(script: str) -> None:
 
     assert "core" in loaded
     assert loaded & TOO_DEAR == set()
+
+
+def test_a_disk_without_room_gets_no_bytecode(tmp_path: Path) -> None:
+    """A .pyc that is cut short by a full disk would keep the tool from ever starting again."""
+    for name in ("core/__init__.py", "core/errors.py", "utils/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    script = (
+        "import os, sys; sys.path.insert(0, sys.argv[1]); real = os.statvfs\n"
+        "class Full: f_bavail, f_frsize = 100, 4096\n"
+        "os.statvfs = lambda path: Full if sys.argv[2] == 'full' else real(path)\n"
+        "import core.errors"
+    )
+
+    for state, compiled in (("full", False), ("roomy", True)):
+        subprocess.run([sys.executable, "-I", "-S", "-c", script, str(tmp_path), state], check=True)
+        assert bool(list((tmp_path / "core").rglob("errors*.pyc"))) is compiled

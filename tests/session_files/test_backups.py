@@ -407,7 +407,7 @@ def test_a_full_disk_leaves_nothing_of_a_backup(tmp_path: Path, sessions: Path, 
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     done = subprocess.run(
-        [sys.executable, "-c", _TAKE, ROOT, tmp_path, path],
+        [sys.executable, "-B", "-c", _TAKE, ROOT, tmp_path, path],
         capture_output=True,
         text=True,
         check=False,

@@ -147,7 +147,7 @@ def test_a_full_disk_changes_nothing(tool: Tool, crashed: Path) -> None:
     sizes = {path.name: path.read_bytes() for path in crashed.iterdir()}
 
     done = subprocess.run(
-        [*BARE, CLEANUP, "files", crashed],
+        [*BARE, "-B", CLEANUP, "files", crashed],
         env=tool.env(),
         capture_output=True,
         text=True,

@@ -66,7 +66,7 @@ def test_a_history_that_cannot_be_written_stops_the_run_with_a_report(tool: Tool
     before = bytes_of(sessions)
 
     done = subprocess.run(
-        [*BARE, CLEANUP, "files", "--json", sessions],
+        [*BARE, "-B", CLEANUP, "files", "--json", sessions],
         env=tool.env(),
         capture_output=True,
         text=True,
