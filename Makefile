@@ -7,6 +7,8 @@ UPGRADE :=
 
 # Modules that decide what happens to a file or a secret: every branch of them is tested, always.
 DECIDERS := \
+	core/monitoring/doctor/judge_fleet.py \
+	core/monitoring/doctor/judge_machine.py \
 	core/session_files/plan.py \
 	core/session_files/database/contents.py \
 	core/session_files/database/file_format.py \
@@ -38,7 +40,7 @@ with_commas = $(subst $(empty) $(empty),$(comma),$(strip $(1)))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint proof bench pins clean check-python
+.PHONY: help run test lint proof bench docs pins clean check-python
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1@\2/p' $(MAKEFILE_LIST) | \
@@ -94,6 +96,9 @@ proof: $(TEST_READY) ## the crash tests at full count; writes docs/proof.md
 
 bench: $(TEST_READY) ## every figure beside its peer and its limit
 	$(BIN)/python -m benchmarks $(ARGS)
+
+docs: $(RUN_READY) ## write docs/findings from the list of findings
+	$(BIN)/python -m core.commands.finding_pages docs/findings
 
 pins: check-python ## compile requirements/ from pyproject.toml again; UPGRADE=--upgrade takes newer versions
 	@test -x build/pins/bin/uv || { $(PYTHON) -m venv build/pins && build/pins/bin/pip --quiet install uv; }

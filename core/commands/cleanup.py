@@ -15,8 +15,13 @@ PROGRAM = Program(
     default="files",
     commands={
         "files": "look at the sessions of a folder and mend those that nobody has open",
+        "files salvage": "rescue what damaged sessions still hold into fresh ones",
         "files prune": "shrink the entity caches of sessions that nobody has open",
         "files repair-schema": "complete tables that Telethon was stopped in the middle of making",
+        "files backup": "back up sessions through SQLite, also while their bots write",
+        "files restore": "list backups, or put one in the place of its session",
+        "files backup-purge": "remove every backup of a session whose login was revoked",
+        "files move": "hand sessions to another host, or take them over there",
         "undo": "give back what a run found",
         "demo": "make a sample fleet with really crashed sessions",
         "completion": "print a completion script for bash, zsh or tcsh",

@@ -72,7 +72,14 @@ def _add_everything(parser: argparse.ArgumentParser, program: Program, command: 
     from core.commands.dispatch import add_to_parser
 
     add_to_parser(parser, program, command)
-    kinds = {"folders": shtab.DIRECTORY, "folder": shtab.DIRECTORY, "file": shtab.FILE, "out": shtab.FILE}
+    kinds = {
+        "folders": shtab.DIRECTORY,
+        "folder": shtab.DIRECTORY,
+        "file": shtab.FILE,
+        "sessions": shtab.DIRECTORY,
+        "logs": shtab.DIRECTORY,
+        "out": shtab.FILE,
+    }
     for action in parser._actions:
         if action.dest in kinds:
             setattr(action, "complete", kinds[action.dest])  # noqa: B010 -- shtab's own attribute, unknown to argparse

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +40,14 @@ def files_document(
 
 
 def report_document(
-    reports: Sequence[FolderReport], view: FleetView, *, now: datetime, problems: Sequence[GavatError]
+    reports: Sequence[FolderReport],
+    view: FleetView,
+    around: Mapping[str, Any],
+    *,
+    now: datetime,
+    problems: Sequence[GavatError],
 ) -> dict[str, Any]:
-    """What `monitor_system.py report` saw."""
+    """What `monitor_system.py report` saw; `around`: the fields of `surroundings_document`."""
     return {
         "schema": {"name": "gavat.report", "version": 1},
         "at": utc_text(now),
@@ -51,6 +56,7 @@ def report_document(
         "copies": view.copies._asdict(),
         "set_aside": view.set_aside._asdict(),
         "runs": [run._asdict() for run in view.runs or ()],
+        **around,
         "problems": problem_texts(problems),
     }
 

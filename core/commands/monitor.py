@@ -11,9 +11,10 @@ PROGRAM = Program(
     purpose="Look at the fleet without changing anything.",
     default="report",
     commands={
-        "report": "the state of all sessions, lock files, copies and runs",
+        "report": "the state of all sessions, lock files, copies and runs, of processes and logs",
         "locks": "who holds what, and by which evidence",
         "why": "all that is known of one session, and what would be done",
+        "doctor": "what is wrong with the fleet as a whole, and with the machine",
         "explain": "what a finding code means and what to do",
         "completion": "print a completion script for bash, zsh or tcsh",
     },

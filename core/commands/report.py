@@ -1,21 +1,24 @@
-"""`monitor_system.py report`: the state of all sessions, lock files, copies and runs."""
+"""`monitor_system.py report`: the state of all sessions, lock files, copies, runs, and what is around them."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from core.commands import exit_codes
 from core.commands.output import Output
+from core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from core.commands.surroundings import Surroundings
     from core.errors import GavatError
     from core.monitoring import CopiesView, FleetView, SetAsideView
 
-SUMMARY = "Show the state of all sessions, lock files, copies and runs."
+SUMMARY = "Show the state of all sessions, lock files, copies and runs, of processes and log files."
 EXAMPLES = """\
   monitor_system.py                    report on sessions/
   monitor_system.py report bots/ -v    list every session
@@ -29,12 +32,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folders", nargs="*", metavar="DIR", help="folder of *.session files (default: sessions/)")
     parser.add_argument("--deep", action="store_true", help="look inside every session that nobody has open")
     parser.add_argument("--recursive", action="store_true", help="sub-folders too")
+    parser.add_argument(
+        "--logs",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="folder of *.log files (default: logs/ and the current folder); may be given again",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="list every session")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Collect and show."""
     from core.commands.documents import report_document
+    from core.commands.surroundings import surroundings_document, surroundings_text
     from core.commands.wiring import session_folders, wire
     from core.monitoring import collect_fleet
     from core.session_files.looking.inspect import Depth
@@ -49,12 +60,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     depth = Depth.INSIDE if arguments.deep else Depth.OUTSIDE
     with leases_without_signal():
         view = collect_fleet(folders, wiring.state, depth=depth, now=now)
+    around = _look_around(view, arguments.logs)
     reports = [FolderReport(plan, {}) for plan in view.plans]
     problems: list[GavatError] = [*wrong, *view.problems]
     if output.json:
-        output.document(report_document(reports, view, now=now, problems=problems))
+        output.document(report_document(reports, view, surroundings_document(around), now=now, problems=problems))
     else:
         lines = _text(view, output, now, wiring.state.copies, verbose=arguments.verbose)
+        lines += [line for name, value in surroundings_text(around, now) for line in _fact(name, value, output)]
         output.lines([*lines, *_next_step(view, arguments.folders or wiring.files.sessions, arguments.recursive)])
         for problem in problems:
             output.error(problem)
@@ -77,10 +90,28 @@ def _text(view: FleetView, output: Output, now: datetime, copies_folder: str, *,
         ("copies", _copies(view.copies, copies_folder)),
         *_set_aside(view.set_aside),
     ]
-    for name, value in facts:
-        first, *more = output.wrapped(value, indent=12)
-        lines += [f"{name:<12}{first}", *more]
+    lines += [line for name, value in facts for line in _fact(name, value, output)]
     return [*lines, *_runs(view)]
+
+
+def _fact(name: str, value: str, output: Output) -> list[str]:
+    first, *more = output.wrapped(value, indent=12)
+    return [f"{name:<12}{first}", *more]
+
+
+def _look_around(view: FleetView, named: Sequence[str]) -> Surroundings:
+    """Processes and logs; raises ConfigError for a named folder of logs that is none."""
+    from core.commands.surroundings import Surroundings
+    from core.monitoring.log_files import look_at_logs
+    from core.monitoring.processes import find_processes
+
+    for folder in named:
+        if not os.path.isdir(folder):
+            raise ConfigError("there is no such folder of logs", path=folder)
+    folders = tuple(named) or ("logs", ".")
+    mains = (entry.seen.family.main for plan in view.plans for entry in plan.entries)
+    sessions = {(main.device, main.inode) for main in mains if main is not None}
+    return Surroundings(find_processes(view.plans), look_at_logs(folders, sessions=sessions), folders)
 
 
 def _copies(copies: CopiesView, folder: str) -> str:

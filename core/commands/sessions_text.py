@@ -45,7 +45,10 @@ _DONE_WORDS = {
     RepairAction.SALVAGE: "salvaged",
     RepairAction.QUARANTINE: "moved",
     RepairAction.RESTORE: "restored",
+    RepairAction.MOVE: "marked as moved",
 }
+_GAVE_WAY = {RepairAction.RESTORE, RepairAction.SALVAGE, RepairAction.MOVE}
+"""Actions that put something in the place of what was there."""
 _FURTHER = (FAILED, Verdict.DAMAGED.value, Verdict.UNKNOWN.value, Verdict.ATTENTION.value)
 """States of which a reader wants to know more."""
 _MOST_FURTHER = 3
@@ -134,7 +137,9 @@ def done_text(result: EntryResult) -> str:
     done = result.summary or actions_text(result.entry, done=True)
     if result.set_aside is None:
         return done
-    return printable(f"{done} to {os.path.join(*result.set_aside.split(os.sep)[-2:])}")
+    where = os.path.join(*result.set_aside.split(os.sep)[-2:])
+    gave_way = not _GAVE_WAY.isdisjoint(result.entry.actions)
+    return printable(f"{done}; what was there is in {where}" if gave_way else f"{done} to {where}")
 
 
 def user_name(uid: int) -> str:
@@ -177,8 +182,8 @@ def _row(entry: PlanEntry, result: EntryResult | None, now: datetime) -> Row:
 
 def _next_step(entry: PlanEntry) -> str:
     if entry.actions:
-        plays_back = entry.verdict is Verdict.DAMAGED and RepairAction.SET_ASIDE not in entry.actions
-        tried = " (tried on a copy first)" if plays_back else ""
+        plays_back = not {RepairAction.ROLL_BACK, RepairAction.CHECKPOINT}.isdisjoint(entry.actions)
+        tried = " (tried on a copy first)" if plays_back and entry.verdict is Verdict.DAMAGED else ""
         return actions_text(entry) + tried
     if entry.verdict is Verdict.DAMAGED:
         return "left as it is"

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from core.commands.output import Output
 from core.session_files.model import PlanEntry, Verdict
-from core.session_files.verdicts import FAILED, LEFT_ALONE, MENDED, PRUNED, QUARANTINED, SET_ASIDE
+from core.session_files.verdicts import FAILED, LEFT_ALONE, MENDED, MOVED, PRUNED, QUARANTINED, SET_ASIDE
 
 _WIDEST_NAME, _WIDEST_DETAIL = 30, 48
 _COLOURS = {
@@ -22,7 +22,11 @@ _COLOURS = {
     MENDED: "green",
     PRUNED: "green",
     QUARANTINED: "green",
+    MOVED: "green",
     Verdict.SKIPPED.value: "dim",
+    "back up": "yellow",
+    "backed up": "green",
+    "unchanged": "dim",
     Verdict.IN_USE.value: "cyan",
     Verdict.FINE.value: "green",
 }

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from core.errors import ConfigError
+from core.session_files.backups.settings import BACKUP_ROOM, BackupSettings
 from core.session_files.settings import FILES_ROOM, FilesSettings
 from core.settings import Declaration, Room, load_settings
 from core.state import StateFolder, is_state_folder
@@ -35,7 +36,7 @@ def _parse_log_format(text: str) -> str:
 LOG_ROOM = Room(
     "log", LogSettings, {"format": Declaration("GAVAT_LOG_FORMAT", _parse_log_format, "write text or json")}
 )
-_ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM)
+_ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM, BACKUP_ROOM)
 
 
 class Wiring(NamedTuple):
@@ -44,13 +45,14 @@ class Wiring(NamedTuple):
     files: FilesSettings
     state: StateFolder
     log: LogSettings
+    backup: BackupSettings
 
 
 def wire(flags: Mapping[str, Any] | None = None) -> Wiring:
     """Settings from flags, environment, gavat.toml and defaults; raises ConfigError."""
     config = os.path.join(ROOT, "gavat.toml")
-    state, files, log = load_settings(_ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
-    return Wiring(files, StateFolder(os.path.abspath(state.path)), log)
+    state, files, log, backup = load_settings(_ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
+    return Wiring(files, StateFolder(os.path.abspath(state.path)), log, backup)
 
 
 class Target(NamedTuple):

@@ -2,6 +2,9 @@
 
 collect    what is on disk: folders of sessions, history of runs
 kept       what runs put away: byte copies, sidecars without a session
+processes  Python processes that hold sessions or look like bots
+log_files  how large the bots' logs are, and which troubles stand at their ends
+doctor/    checks of the fleet as a whole and of its machine
 """
 
 from core.monitoring.collect import FleetView, SessionView, collect_fleet, collect_session

@@ -7,6 +7,7 @@ looking/    listing a folder, asking who has a file open, reading the pages of f
 mending/    copies, recovery, setting aside, permissions, replacing
 backups/    scheduled backups of live and idle sessions, and bringing them back
 upkeep/     keeping healthy ones small and readable: pruning, repairing schemas
+moving/     handing sessions to another host in a pack
 undoing/    taking back what a run changed
 startable   the door for other people's start-up code; sample_fleet: really crashed sessions for a demonstration
 

@@ -105,6 +105,8 @@ class HeaderKind(Enum):
     DATABASE = "database"
     EMPTY = "empty"
     NOT_DATABASE = "not a database"
+    MOVED = "moved to another host"
+    """A marker that this tool put in a session's place; Telethon cannot open it, and so starts no second client."""
     UNREAD = "unread"
 
 
@@ -223,6 +225,7 @@ class RepairAction(Enum):
     SALVAGE = "salvage"
     QUARANTINE = "move to quarantine"
     RESTORE = "restore"
+    MOVE = "move away"
 
 
 class FindingNote(NamedTuple):

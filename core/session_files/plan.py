@@ -143,6 +143,8 @@ def _plan_unknown(seen: FileInspection) -> PlanEntry:
 def _plan_free(seen: FileInspection) -> PlanEntry:
     if seen.header.kind is HeaderKind.EMPTY:
         return _plan_empty(seen)
+    if seen.header.kind is HeaderKind.MOVED:
+        return PlanEntry(seen, Verdict.SKIPPED, (FindingNote("GV116", "a marker stands in its place"),))
     contents = seen.contents or Contents(ContentsKind.UNREAD)
     if contents.kind in _NOT_OURS:
         return PlanEntry(seen, Verdict.ATTENTION, (FindingNote("GV126", contents.reason),))

@@ -21,6 +21,8 @@ MENDED, LEFT_ALONE, FAILED = Outcome.DONE.value, Outcome.LEFT_ALONE.value, Outco
 SET_ASIDE = "set aside"
 """Sidecars without a session were moved away: there is nothing to start."""
 PRUNED = "pruned"
+MOVED = "moved"
+"""It was handed to another host; a marker stands in its place."""
 QUARANTINED = "quarantined"
 """The whole family was moved away: there is nothing to start."""
 WORST_FIRST = (
@@ -33,6 +35,7 @@ WORST_FIRST = (
     LEFT_ALONE,
     SET_ASIDE,
     QUARANTINED,
+    MOVED,
     MENDED,
     PRUNED,
     Verdict.SKIPPED.value,
@@ -44,6 +47,7 @@ _STATES_BY_ACTION = {
     (RepairAction.QUARANTINE,): QUARANTINED,
     (RepairAction.SALVAGE,): MENDED,
     (RepairAction.RESTORE,): MENDED,
+    (RepairAction.MOVE,): MOVED,
 }
 _CANNOT_START = (ContentsKind.HALF_CREATED, ContentsKind.HALF_MIGRATED, ContentsKind.NEWER)
 

@@ -61,4 +61,6 @@ class StateFolder(NamedTuple):
 def is_state_folder(path: str) -> bool:
     """Whether a folder looks like a state folder, ours or another one: its copies must never be taken for sessions."""
     state = StateFolder(path)
-    return any(map(os.path.isdir, (state.copies, state.backups))) and (os.path.exists(state.runs) or os.path.exists(state.run_lock))
+    return any(map(os.path.isdir, (state.copies, state.backups))) and (
+        os.path.exists(state.runs) or os.path.exists(state.run_lock)
+    )

@@ -135,9 +135,11 @@ class RunHistory:
             raise _unusable(state.runs, error) from error
         try:
             connection = sqlite3.connect(sqlite_uri(state.runs, mode="ro"), uri=True, timeout=2.0)
+            if _is_half_written(connection):
+                connection = _recovered_copy(state.runs)
             if _schema_version(connection, state.runs) < len(_MIGRATIONS):
                 connection = _in_memory(connection, state.runs)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise _unusable(state.runs, error) from error
         return cls(connection, state.runs)
 
@@ -230,6 +232,32 @@ def _schema_version(connection: sqlite3.Connection, path: str) -> int:
 def _migrate(connection: sqlite3.Connection, path: str) -> None:
     for version in range(_schema_version(connection, path), len(_MIGRATIONS)):
         connection.executescript(f"BEGIN IMMEDIATE;{_MIGRATIONS[version]}PRAGMA user_version = {version + 1};COMMIT;")
+
+
+def _is_half_written(connection: sqlite3.Connection) -> bool:
+    """Whether a run was killed while it wrote the history: reading it would mean to roll back, which is to write."""
+    try:
+        connection.execute("PRAGMA user_version")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+        connection.close()
+        return True
+    return False
+
+
+def _recovered_copy(path: str) -> sqlite3.Connection:
+    """The history as its recovery will give it, without touching it: recovered on a copy, kept in memory."""
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="gavat-history-") as folder:
+        for suffix in ("", "-journal"):
+            shutil.copyfile(path + suffix, f"{folder}/runs{suffix}")
+        memory = sqlite3.connect(":memory:", isolation_level=None)
+        with closing(sqlite3.connect(f"{folder}/runs")) as copy:
+            copy.backup(memory)
+    return memory
 
 
 def _in_memory(connection: sqlite3.Connection, path: str) -> sqlite3.Connection:

@@ -30,7 +30,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def _tool_modules() -> tuple[str, ...]:
     """All of the tool, with what it imports only when needed: a forked child then starts in milliseconds."""
     rooms = (REPOSITORY / "core" / room for room in ("commands", "session_files"))
-    files = (path for room in rooms for path in sorted(room.glob("[a-z]*.py")))
+    files = (path for room in rooms for path in sorted(room.rglob("[a-z]*.py")))
     return tuple(".".join(path.relative_to(REPOSITORY).with_suffix("").parts) for path in files)
 
 

@@ -78,6 +78,14 @@ def undo(state: Path, run_id: str) -> int:
     return cleanup.main(["undo", run_id])
 
 
+def command(state: Path, words: tuple[str, ...]) -> int:
+    """Any command of cleanup_sessions.py."""
+    from core.commands import cleanup
+
+    os.environ["GAVAT_STATE"] = str(state)
+    return cleanup.main(list(words))
+
+
 def tool(folder: Path, state: Path) -> int:
     """One run of the tool on the folder, as its command line would."""
     from core.commands import cleanup

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.session_files.database.file_format import MOVED_MARK, read_header
 from core.session_files.model import (
     Contents,
     EntryKind,
@@ -14,6 +15,7 @@ from core.session_files.model import (
     Sidecar,
     Verdict,
 )
+from core.session_files.moving.leave import plan_move
 from core.session_files.plan import plan_file, plan_folder
 from tests.deciders.builders import (
     NOW,
@@ -22,6 +24,7 @@ from tests.deciders.builders import (
     TELETHON,
     WAL_HEADER,
     codes,
+    entry,
     family,
     file_stat,
     folder,
@@ -247,3 +250,27 @@ def test_a_folder_keeps_its_mode_while_a_session_in_it_is_used() -> None:
     planned = plan_folder(folder(0o755), (inspection(occupancy=held(7)),), now=NOW)
 
     assert not planned.tighten_folder
+
+
+def test_the_marker_of_a_moved_session_is_passed_over() -> None:
+    """It is no damaged file: it stands there on purpose, and the finding says how to take it back."""
+    marker = inspection(header=read_header(MOVED_MARK + b"by run x"), contents=None)
+
+    planned = plan_file(marker, now=NOW)
+
+    assert (planned.verdict, planned.actions, planned.needs_mending) == (Verdict.SKIPPED, (), False)
+    assert [note.code for note in planned.notes] == ["GV116"]
+
+
+def test_only_whole_free_sessions_are_handed_over() -> None:
+    """All others are a reason to move none."""
+    whole = plan_move(entry(Verdict.FINE, inspection()))
+    held_one = plan_move(entry(Verdict.IN_USE, inspection(occupancy=held(1))))
+    to_mend = plan_move(entry(Verdict.MEND)._replace(actions=(RepairAction.ROLL_BACK,)))
+    skipped = entry(Verdict.SKIPPED)
+
+    assert whole.actions == (RepairAction.MOVE,)
+    assert [note.code for note in whole.notes] == ["GV164"]
+    assert (held_one.actions, held_one.needs_mending) == ((), True)
+    assert (to_mend.actions, to_mend.needs_mending) == ((), True)
+    assert plan_move(skipped) == skipped

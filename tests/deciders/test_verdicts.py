@@ -24,6 +24,7 @@ from tests.deciders.builders import (
 TO_MEND = entry(Verdict.MEND, inspection(journal()), needs=True)
 EMPTY = entry(Verdict.DAMAGED, empty_session(journal()), needs=True)
 ORPHAN = entry(Verdict.MEND, orphan(journal()), needs=True)
+HANDED_OVER = entry(Verdict.MEND)._replace(actions=(RepairAction.MOVE,))
 PRUNABLE = entry(Verdict.PRUNE)._replace(actions=(RepairAction.PRUNE,))
 DAMAGED, SALVAGED, RESTORED = (
     entry(Verdict.DAMAGED, needs=True)._replace(actions=(action,))
@@ -58,6 +59,7 @@ def test_without_work_the_need_is_that_of_the_plan(needs: bool) -> None:
         (DAMAGED, Outcome.DONE, None, None, "quarantined", False),
         (SALVAGED, Outcome.DONE, TELETHON, None, "mended", False),
         (RESTORED, Outcome.DONE, TELETHON, None, "mended", False),
+        (HANDED_OVER, Outcome.DONE, None, None, "moved", False),
         (TO_MEND, Outcome.LEFT_ALONE, None, "GV142", "left alone", False),
         (EMPTY, Outcome.LEFT_ALONE, None, "GV142", "left alone", False),
         (TO_MEND, Outcome.FAILED, None, "GV150", "failed", True),
@@ -76,6 +78,7 @@ def test_without_work_the_need_is_that_of_the_plan(needs: bool) -> None:
         "moved to quarantine",
         "salvaged",
         "restored",
+        "handed over",
         "in use since",
         "empty, in use since",
         "failed",
@@ -105,7 +108,9 @@ def test_states_are_counted_worst_first() -> None:
 def test_every_state_that_can_be_said_is_in_the_order() -> None:
     """Verdicts and outcomes, each once: nothing else is ever said."""
     assert sorted(WORST_FIRST) == sorted(
-        [one.value for one in Verdict] + [one.value for one in Outcome] + ["set aside", "pruned", "quarantined"]
+        [one.value for one in Verdict]
+        + [one.value for one in Outcome]
+        + ["set aside", "pruned", "quarantined", "moved"]
     )
     assert WORST_FIRST[0] == "failed"
     assert WORST_FIRST[-1] == "fine"

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from core.commands import exit_codes
+from core.commands import exit_codes, finding_pages
 from core.commands.cleanup import PROGRAM as CLEANUP_PROGRAM
 from core.commands.monitor import PROGRAM as MONITOR_PROGRAM
 from core.commands.wiring import LOG_ROOM
+from core.monitoring.doctor import Level
 from core.session_files import sample_fleet
+from core.session_files.backups.settings import BACKUP_ROOM
 from core.session_files.model import Verdict
 from core.session_files.settings import FILES_ROOM
 from core.session_files.startable import SessionState
-from core.session_files.verdicts import PRUNED, QUARANTINED, WORST_FIRST
+from core.session_files.verdicts import MOVED, PRUNED, QUARANTINED, WORST_FIRST
 from core.settings import load_settings
 from core.state.settings import STATE_ROOM
 from tests.tool import ROOT, Tool
@@ -26,7 +28,7 @@ from tests.tool import ROOT, Tool
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OLDER = (ROOT / "docs" / "older_systems.md").read_text(encoding="utf-8")
 EMBEDDING = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
-ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM)
+ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM, BACKUP_ROOM)
 NOW_COLUMN = [
     line.split(" | ")[1].strip("` ") for line in OLDER.splitlines() if line.startswith("| `") or " | `" in line
 ]
@@ -86,7 +88,12 @@ def test_every_state_is_in_the_table_of_embedding() -> None:
     """With what it means for whoever wants to start a bot."""
     table = dict(re.findall(r"^\| `([a-z ]+)` \|.*\| ([^|]+) \|$", EMBEDDING, re.MULTILINE))
 
-    assert table.keys() == set(WORST_FIRST) - {Verdict.PRUNE.value, PRUNED, QUARANTINED}  # states of other chores
+    assert table.keys() == set(WORST_FIRST) - {
+        Verdict.PRUNE.value,
+        PRUNED,
+        QUARANTINED,
+        MOVED,
+    }  # states of other chores
     assert {state for state, start in table.items() if start == "yes"} == {
         state for state in WORST_FIRST if SessionState("x", "x", state, (), "").startable
     }
@@ -119,10 +126,35 @@ def test_the_five_lines_of_embedding_work(fleet: Path) -> None:
     assert done.stdout.splitlines()[1].split()[:2] == ["bob", "mended"]
 
 
+def test_every_finding_has_its_page() -> None:
+    """What `make docs` writes is what lies in docs/findings; and no page of a code that is no more."""
+    folder = ROOT / "docs" / "findings"
+
+    assert {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()} == finding_pages.pages()
+
+
+def test_pages_of_findings_are_written_anew(tmp_path: Path) -> None:
+    """Stale ones go, other files stay; codes and tags of Markdown are escaped outside of code."""
+    (tmp_path / "GV999.md").touch()
+    (tmp_path / "notes.md").touch()
+
+    finding_pages.write_pages(str(tmp_path))
+
+    assert {path.name for path in tmp_path.iterdir()} == {*finding_pages.pages(), "notes.md"}
+    assert "\\*.session\\*" in (tmp_path / "GV222.md").read_text(encoding="utf-8")
+
+
+def test_the_exit_codes_of_the_doctor_are_in_the_readme() -> None:
+    """Each level has one."""
+    told = README.partition("### Exit codes of monitor_system.py doctor")[2].partition("###")[0]
+
+    assert re.findall(r"\b(\d) ", told)[:4] == [str(code) for code in sorted(level.exit_code for level in Level)]
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     """Every relative link of README and docs names a file that is there, or that a make target writes."""
     written_by_make = {"docs/proof.md", "docs/benchmarks.md"}
-    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
     for document in documents:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             path = (document.parent / target).resolve()

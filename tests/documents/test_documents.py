@@ -64,6 +64,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> list[Printed]:
     """Every command, one after the other, over one sample fleet: looked at, mended, taken back."""
     base = tmp_path_factory.mktemp("documents")
     commands = Commands(Tool(base / "state"), [])
+    (base / "bot.log").write_text("database is locked\n", encoding="utf-8")
     holder = commands.cleanup("demo", base / "fleet")["holder_pid"]
     try:
         look_at(commands, base / "fleet")
@@ -82,6 +83,10 @@ def look_at(commands: Commands, fleet: Path) -> None:
     commands.monitor("locks", fleet)
     for name in ("shop_01", "shop_02", "shop_03", "shop_07", "shop_10", "shop_11"):
         commands.monitor("why", fleet / name)
+    commands.monitor("doctor", "--sessions", fleet)
+    commands.monitor("doctor", "--list-checks")
+    commands.monitor("doctor", "schemas", "--sessions", fleet)
+    commands.monitor("report", "--logs", fleet.parent, fleet)
     commands.monitor("explain")
     commands.monitor("explain", "gv102")
 
@@ -109,6 +114,19 @@ def care_for(commands: Commands, fleet: Path) -> None:
     pruned = commands.cleanup("files", "prune", "--keep", "5", fleet)["run_id"]
     commands.cleanup("undo", pruned)
     commands.cleanup("files", "repair-schema", "-n", fleet)
+    commands.cleanup("files", "salvage", fleet / "shop_02", "--out", fleet.parent / "rescued")
+    commands.cleanup("files", "salvage", "-n", fleet)
+    commands.cleanup("undo", commands.cleanup("files", "salvage", fleet)["run_id"])
+    commands.cleanup(
+        "undo", commands.cleanup("files", "move", fleet / "shop_02", "--to", fleet.parent / "pack")["run_id"]
+    )
+    commands.cleanup("files", "move", fleet.parent / "pack", "-n", "--to", fleet.parent)
+    commands.cleanup("files", "backup", "-n", fleet)
+    commands.cleanup("files", "backup", fleet, fleet / "missing")
+    commands.cleanup("files", "restore")
+    commands.cleanup("undo", commands.cleanup("files", "restore", "shop_02")["run_id"])
+    commands.cleanup("files", "backup-purge", "shop_04")
+    commands.cleanup("files", "backup-purge", "shop_04", "--yes")
     commands.cleanup("files", "repair-schema", fleet / "shop_02", "--downgrade", "7", "--out", fleet.parent / "older")
 
 

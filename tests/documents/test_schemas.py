@@ -10,6 +10,7 @@ import pytest
 
 from core import errors as core_errors
 from core.commands.cleanup import PROGRAM as CLEANUP
+from core.monitoring.doctor import Level
 from core.session_files.model import (
     ContentsKind,
     Evidence,
@@ -43,6 +44,7 @@ WORDS: dict[str, list[str]] = {
             "journal_heat": JournalHeat,
             "contents": ContentsKind,
             "change_status": ChangeStatus,
+            "level": Level,
         }.items()
         if issubclass(words, Enum)
     },

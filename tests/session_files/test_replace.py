@@ -47,7 +47,8 @@ def _new(family: SessionFamily) -> str:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
+    ours = (".lock", ".replaced-by")
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix not in ours)
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 

@@ -38,6 +38,8 @@ class Ending(NamedTuple):
     seconds: float
     copies_folder: str
     words: Words
+    said: Sequence[str] = ()
+    """Lines of the chore's own, before the closing one."""
 
     @property
     def has_work(self) -> bool:
@@ -65,7 +67,7 @@ def tell(ending: Ending, output: Output, *, quiet: bool, verbose: bool) -> None:
         lines: list[str] = []
         for report in ending.reports:
             lines += [*folder_lines(report, output, now=ending.now, verbose=verbose), ""]
-        output.lines([*lines, _closing_line(ending)])
+        output.lines([*lines, *ending.said, _closing_line(ending)])
     for problem in ending.problems:
         output.error(problem)
 
@@ -119,9 +121,5 @@ def _closing_line(ending: Ending) -> str:
 
 def _nothing(ending: Ending, total: int) -> str:
     if any(entry.needs_mending for report in ending.reports for entry in report.plan.entries):
-        return (
-            f"Nothing that {ending.words.verb} could do."
-            if ending.words.verb != "mend"
-            else "Nothing that could be mended."
-        )
+        return ending.words.stuck
     return ending.words.nothing.format(sessions=plural(total, "session"))

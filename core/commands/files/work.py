@@ -79,9 +79,10 @@ class FilesWork:
             history.begin(run_id, self.command, self._now, folders=folders)
             applier = Applier(state, history, run_id, self._wiring.files.copies_kept, self._act())
             reports = [self._apply(applier, plan, interrupted) for plan in self._plans()]
+            said = [] if interrupted else self._finish(reports, run_id)
             code = exit_codes.INTERRUPTED if interrupted else self._exit_code(reports)
             self._end(history, run_id, "interrupted" if interrupted else f"exit {code}")
-        self._tell(reports, run_id, code)
+        self._tell(reports, run_id, code, said)
         if interrupted:
             raise KeyboardInterrupt
         return code
@@ -116,6 +117,10 @@ class FilesWork:
         from core.session_files.mending.apply import mend_family
 
         return mend_family
+
+    def _finish(self, _reports: Sequence[FolderReport], _run_id: str) -> list[str]:
+        """What a chore does when all its sessions are done; returns lines to be said."""
+        return []
 
     def _plans(self) -> list[FolderPlan]:
         plans = []
@@ -226,7 +231,7 @@ class FilesWork:
         needing = any(still_needs(entry, report.result(entry)) for report in reports for entry in report.plan.entries)
         return exit_codes.NEEDS_ATTENTION if needing else exit_codes.DONE
 
-    def _tell(self, reports: Sequence[FolderReport], run_id: str | None, code: int) -> None:
+    def _tell(self, reports: Sequence[FolderReport], run_id: str | None, code: int, said: Sequence[str] = ()) -> None:
         ending = Ending(
             reports,
             self._problems,
@@ -236,6 +241,7 @@ class FilesWork:
             time.monotonic() - self._began,
             self._wiring.state.copies,
             self._words,
+            said,
         )
         if run_id is not None and self._wiring.log.format:
             log(ending, self._wiring.log.format)

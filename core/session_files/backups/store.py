@@ -60,6 +60,12 @@ class BackupStore:
         """By shelf; their folders are still to be."""
         self._unchanged: list[Backup] = []
 
+    def current(self, seen: FileInspection) -> Backup | None:
+        """The newest backup when it is of this very state, so that none would be made; raises as `take` does."""
+        newest = newest_on(f"{self._root}/{shelf_name(seen.family)}")
+        source = source_of(seen)
+        return newest if newest is not None and self._is_current(newest.manifest, source) else None
+
     def take(self, seen: FileInspection, *, now: datetime) -> Backup | Unchanged:
         """Copy and verify one session as it was last committed; a backup only once `settle` has returned.
 

@@ -14,6 +14,8 @@ JOURNAL_HEADER = struct.Struct(">8sIIIII")
 """Magic, records in this segment, checksum nonce, database pages before, sector size, page size."""
 WAL_HEADER_SIZE = 32
 FRAME_HEADER_SIZE = 24
+MOVED_MARK = b"gavatcore: moved\n"
+"""How the marker begins that stands in the place of a session that was moved to another host."""
 _WAL_MAGICS = (0x377F0682, 0x377F0683)
 _COUNTS_UNTIL_END = 0xFFFFFFFF
 
@@ -30,6 +32,8 @@ def read_header(head: bytes) -> DatabaseHeader:
     """
     if not head:
         return DatabaseHeader(HeaderKind.EMPTY)
+    if head.startswith(MOVED_MARK):
+        return DatabaseHeader(HeaderKind.MOVED)
     if len(head) < HEADER_SIZE or not head.startswith(DATABASE_MAGIC):
         return DatabaseHeader(HeaderKind.NOT_DATABASE)
     _magic, page_size, writes_as, _reads_as, change_counter, pages, valid_for = _header_fields(head)

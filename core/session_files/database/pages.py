@@ -16,13 +16,14 @@ from core.session_files.database.file_format import HEADER_SIZE
 
 Value = int | float | str | bytes | None
 
-_INTERIOR_INDEX, _INTERIOR_TABLE, _LEAF_INDEX, _LEAF_TABLE = 2, 5, 10, 13
-_PAGE_HEADERS = {_INTERIOR_INDEX: 12, _INTERIOR_TABLE: 12, _LEAF_INDEX: 8, _LEAF_TABLE: 8}
+INTERIOR_INDEX, INTERIOR_TABLE, LEAF_INDEX, LEAF_TABLE = 2, 5, 10, 13
+_PAGE_HEADERS = {INTERIOR_INDEX: 12, INTERIOR_TABLE: 12, LEAF_INDEX: 8, LEAF_TABLE: 8}
 _DEEPEST_TREE = 20
 _NOT_LOCAL = 35
 """A row longer than the usable page less this continues on overflow pages (fileformat2 §1.6)."""
 _LEAF_HEADER = 8
-_LEAVES = (_LEAF_TABLE, _LEAF_INDEX)
+B_TREE_PAGES = frozenset(_PAGE_HEADERS)
+_LEAVES = (LEAF_TABLE, LEAF_INDEX)
 _cells_and_content = struct.Struct(">HH").unpack_from
 _SMALL_SIZES = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0)
 """Bytes of a value by serial type, below the blobs and texts (fileformat2 §2.1)."""
@@ -86,17 +87,17 @@ class DatabasePages:
     def schema(self) -> tuple[SchemaTable, ...]:
         """The tables and indexes of the database."""
         first = self.page(1)
-        on_one_page = _schema_of_leaf(first[HEADER_SIZE:], self._usable) if first[HEADER_SIZE] == _LEAF_TABLE else None
+        on_one_page = _schema_of_leaf(first[HEADER_SIZE:], self._usable) if first[HEADER_SIZE] == LEAF_TABLE else None
         if on_one_page is not None:
             return on_one_page
-        return tuple(filter(None, (_schema_row(values) for _rowid, values in self.rows(1))))
+        return tuple(filter(None, (schema_row(values) for _rowid, values in self.rows(1))))
 
     def rows(self, root: int) -> Iterator[tuple[int, tuple[Value, ...]]]:
         """Row id and column values of each row of the table whose b-tree begins at page `root`."""
         for number, page, start in self._leaves(root):
-            if page[start] != _LEAF_TABLE:
+            if page[start] != LEAF_TABLE:
                 raise PageUnreadable(number, "it holds no rows of a table")
-            for cell in _cell_offsets(number, page, start, self._usable):
+            for cell in cell_offsets(number, page, start, self._usable):
                 yield self._table_row(number, page, cell)
 
     @property
@@ -137,8 +138,8 @@ class DatabasePages:
             kind = page[start]
             if kind in _LEAVES:
                 yield number, page, start
-            elif kind in (_INTERIOR_TABLE, _INTERIOR_INDEX):
-                children = [_u32(page, cell, number) for cell in _cell_offsets(number, page, start, self._usable)]
+            elif kind in (INTERIOR_TABLE, INTERIOR_INDEX):
+                children = [_u32(page, cell, number) for cell in cell_offsets(number, page, start, self._usable)]
                 children.append(_u32(page, start + 8, number))
                 stack += [(child, depth + 1) for child in reversed(children)]
             else:
@@ -154,12 +155,9 @@ class DatabasePages:
 
     def _payload(self, number: int, page: bytes, at: int, size: int) -> bytes:
         usable = self._usable
-        longest_local = usable - _NOT_LOCAL
-        if size <= longest_local:
+        if size <= usable - _NOT_LOCAL:
             return page[at : at + size]
-        shortest = (usable - 12) * 32 // 255 - 23
-        local = shortest + (size - shortest) % (usable - 4)
-        local = local if local <= longest_local else shortest
+        local = size_on_leaf(size, usable)
         if size > self.page_count * self._page_size:
             raise PageUnreadable(number, "a row in it claims to be larger than the database")
         parts = [page[at : at + local]]
@@ -176,6 +174,15 @@ class DatabasePages:
         return b"".join(parts)
 
 
+def size_on_leaf(size: int, usable: int) -> int:
+    """Bytes of a row of `size` bytes that stand on its leaf; the others are on overflow pages (fileformat2 §1.6)."""
+    longest, shortest = usable - _NOT_LOCAL, (usable - 12) * 32 // 255 - 23
+    if size <= longest:
+        return size
+    local = shortest + (size - shortest) % (usable - 4)
+    return local if local <= longest else shortest
+
+
 def _check_leaf(number: int, page: bytes, start: int) -> None:
     cells, content = _cells_and_content(page, start + 3)
     at = HEADER_SIZE if number == 1 else 0
@@ -183,7 +190,8 @@ def _check_leaf(number: int, page: bytes, start: int) -> None:
         raise PageUnreadable(number, "its cells overlap its header")
 
 
-def _cell_offsets(number: int, page: bytes, start: int, usable: int) -> tuple[int, ...]:
+def cell_offsets(number: int, page: bytes, start: int, usable: int) -> tuple[int, ...]:
+    """Where the cells of the b-tree page begin; raises PageUnreadable when it claims more than fit."""
     kind = page[start]
     cells = int.from_bytes(page[start + 3 : start + 5], "big")
     first = start + _PAGE_HEADERS.get(kind, usable)
@@ -204,13 +212,13 @@ def _schema_of_leaf(leaf: bytes, usable: int) -> tuple[SchemaTable, ...] | None:
     # Files made by one Telethon release share this part of page 1 byte for byte, so a fleet is parsed once.
     page = b"\0" * HEADER_SIZE + leaf
     tables = []
-    for cell in _cell_offsets(1, page, HEADER_SIZE, usable):
+    for cell in cell_offsets(1, page, HEADER_SIZE, usable):
         try:
             size, at = read_varint(page, cell)
             if size > usable - _NOT_LOCAL:
                 return None
             _rowid, at = read_varint(page, at)
-            row = _schema_row(decode_record(page[at : at + size]))
+            row = schema_row(decode_record(page[at : at + size]))
         except (IndexError, struct.error) as error:
             raise PageUnreadable(1, "a row in it is not whole") from error
         if row is not None:
@@ -218,7 +226,8 @@ def _schema_of_leaf(leaf: bytes, usable: int) -> tuple[SchemaTable, ...] | None:
     return tuple(tables)
 
 
-def _schema_row(values: tuple[Value, ...]) -> SchemaTable | None:
+def schema_row(values: tuple[Value, ...]) -> SchemaTable | None:
+    """The row of `sqlite_schema` with these values, None when they name no tree."""
     if len(values) < 5 or not isinstance(values[1], str) or not isinstance(values[3], int):
         return None
     sql = values[4] if isinstance(values[4], str) else ""

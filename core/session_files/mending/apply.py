@@ -44,8 +44,10 @@ from core.state import Change, ChangeStatus, RunHistory, StateFolder
 
 BATCH = 256
 _WORKERS = 4
-_TO_QUARANTINE = {RepairAction.QUARANTINE, RepairAction.SALVAGE, RepairAction.RESTORE}
+_TO_QUARANTINE = {RepairAction.QUARANTINE, RepairAction.SALVAGE, RepairAction.RESTORE, RepairAction.MOVE}
 _PLAYED_BACK = {RepairAction.ROLL_BACK, RepairAction.CHECKPOINT}
+_BYTES_STAY = ((RepairAction.TIGHTEN_PERMISSIONS,), (RepairAction.QUARANTINE,), (RepairAction.MOVE,))
+"""Actions that write to no file of the family: no copy is made first."""
 _ONLY_MODE = (RepairAction.TIGHTEN_PERMISSIONS,)
 
 
@@ -171,7 +173,8 @@ class Applier:
         try:
             if prober.ask(entry.seen.family, read=0).occupancy.usage is not Usage.FREE:
                 raise SessionFileBusy("in use since it was looked at", path=entry.seen.family.path)
-            if entry.actions == _ONLY_MODE:
+            family = entry.seen.family
+            if entry.actions in _BYTES_STAY or (family.main is None and not family.sidecars):
                 return _Prepared(entry)
             if _needs_rehearsal(entry):
                 self._rehearse(entry)

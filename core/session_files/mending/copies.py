@@ -16,7 +16,7 @@ from hashlib import blake2b
 
 from core.errors import CopyFailed, PlanOutdated
 from core.session_files.looking.listing import file_stat
-from core.session_files.model import COPIES_KEPT, FileStat, SessionFamily, SidecarKind
+from core.session_files.model import COPIES_KEPT, EntryKind, FileStat, SessionFamily, SidecarKind
 from utils.leases import open_without_access_time
 from utils.redact import printable
 from utils.units import size_text
@@ -101,6 +101,34 @@ class CopyStore:
         for name in names:
             if name not in kept:
                 shutil.rmtree(os.path.join(shelf, name))
+
+    def of(self, path: str) -> tuple[str, ...]:
+        """The copies of the session at that path, by their folders; raises CopyFailed."""
+        shelf = f"{self._root}/{shelf_of(path)}"
+        try:
+            return tuple(f"{shelf}/{name}" for name in sorted(os.listdir(shelf)))
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise CopyFailed(f"its copies cannot be listed ({error.strerror})", path=shelf) from error
+
+    def purge(self, path: str) -> int:
+        """Remove all copies of the session at that path and return how many; raises CopyFailed."""
+        copies = self.of(path)
+        try:
+            for copy in copies:
+                shutil.rmtree(copy)
+            if copies:
+                os.rmdir(os.path.dirname(copies[0]))
+        except OSError as error:
+            raise CopyFailed(f"a copy cannot be removed ({error.strerror})", path=path) from error
+        return len(copies)
+
+
+def shelf_of(path: str) -> str:
+    """As `shelf_name`, for the path of a session file."""
+    name = os.path.basename(path).removesuffix(".session")
+    return shelf_name(SessionFamily(name, path, path, EntryKind.SESSION, None))
 
 
 def shelf_name(family: SessionFamily) -> str:

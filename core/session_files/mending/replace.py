@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from core.errors import PlanOutdated, SessionFileBusy, SessionFileError
 from core.session_files.looking.listing import QUARANTINE_FOLDER
 from core.session_files.mending.copies import is_unchanged, sync_folder
+from core.session_files.mending.identity import identity_of
 from core.session_files.mending.set_aside import hold_session_lease, make_like
 from core.session_files.model import SessionFamily, SidecarKind
 from utils.leases import open_without_access_time
@@ -45,7 +46,9 @@ def replace(family: SessionFamily, new: str, quarantine: str) -> None:
                 raise PlanOutdated("it changed since it was looked at", path=family.path)
             _make_private(new, family)
             _make_folders(quarantine, os.path.dirname(family.target))
-            _swap(family, new, quarantine)
+            _note_new(family.target, new, quarantine)
+            _move_away(family, quarantine)
+            _take_place(family, new)
             if not all(map(_is_held, leases)):
                 _swap_back(family, quarantine)
                 raise SessionFileBusy("somebody opened it in this very moment; it is as it was", path=family.path)
@@ -98,6 +101,15 @@ def put_in_quarantine(family: SessionFamily, quarantine: str) -> None:
         raise SessionFileError(f"cannot be moved to quarantine ({error.strerror})", path=family.path) from error
 
 
+def replaced_by(target: str, quarantine: str) -> str | None:
+    """The identity of the file that was to take the place of `target`, as noted before it did; None without a note."""
+    try:
+        with open(_note_path(target, quarantine), encoding="ascii") as note:
+            return note.read()
+    except FileNotFoundError:
+        return None
+
+
 def return_from_quarantine(target: str, quarantine: str) -> int:
     """Move the files of the session `target` back to their place and return how many; raises OSError.
 
@@ -112,17 +124,34 @@ def return_from_quarantine(target: str, quarantine: str) -> int:
         else:
             os.rename(there, here)
     sync_folder(os.path.dirname(target))
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_note_path(target, quarantine))
     for emptied in (quarantine, os.path.dirname(quarantine)):
         with contextlib.suppress(OSError):  # other sessions and runs may have files there
             os.rmdir(emptied)
     return len(moved)
 
 
-def _swap(family: SessionFamily, new: str, quarantine: str) -> None:
+def _note_path(target: str, quarantine: str) -> str:
+    return os.path.join(quarantine, f".{os.path.basename(target)}.replaced-by")
+
+
+def _note_new(target: str, new: str, quarantine: str) -> None:
+    """Note by what the new file is known again: a run that is killed after the swap cannot say it any more."""
+    with open(_note_path(target, quarantine), "w", encoding="ascii") as note:
+        note.write(identity_of(new) or "")
+        note.flush()
+        os.fsync(note.fileno())
+
+
+def _move_away(family: SessionFamily, quarantine: str) -> None:
     if family.main is not None:
         os.link(family.target, _in(quarantine, family.target))
     _move_sidecars(family, quarantine)
     _sync(family, quarantine)
+
+
+def _take_place(family: SessionFamily, new: str) -> None:
     if family.main is not None:
         os.rename(new, family.target)
     else:

@@ -82,9 +82,12 @@ def hold_session_lease(family: SessionFamily) -> OsLock:
 
     Raises SessionFileBusy when a bot holds it, SessionFileError when the lock file cannot be made.
     """
-    owner = family.main or family.sidecars[0].stat
+    members = [family.main, *(one.stat for one in family.sidecars)]
+    owner = next((one for one in members if one is not None), None)
+    folder = os.stat(os.path.dirname(family.target))
+    ids = (owner.uid, owner.gid) if owner is not None else (folder.st_uid, folder.st_gid)
     try:
-        return OsLock.acquire(family.target + LOCK_SUFFIX, owner_ids=(owner.uid, owner.gid))
+        return OsLock.acquire(family.target + LOCK_SUFFIX, owner_ids=ids)
     except LeaseHeld as held:
         raise SessionFileBusy(str(held), path=family.path) from held
     except LeaseError as error:

@@ -12,25 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from core.errors import GavatError, SessionFileBusy, UndoRefused
-from core.session_files.looking.filesystem import file_system_of
-from core.session_files.looking.inspect import inspect_again
-from core.session_files.mending.copies import CopyStore, shelf_name
-from core.session_files.mending.identity import identity_of
+from core.errors import GavatError, UndoRefused
+from core.session_files.mending.copies import CopyStore, copy_members, shelf_name
 from core.session_files.mending.permissions import set_mode
 from core.session_files.mending.recovery import recover
-from core.session_files.mending.replace import (
-    beside,
-    bring_back,
-    put_in_quarantine,
-    quarantine_folder,
-    replace,
-    return_from_quarantine,
-)
+from core.session_files.mending.replace import beside, quarantine_folder, replace
 from core.session_files.mending.set_aside import hold_session_lease, move_back
-from core.session_files.model import EntryKind, RepairAction, SessionFamily, Usage
-from core.session_files.undoing.put_back import holds_the_bytes_of, put_back
+from core.session_files.model import RepairAction, SessionFamily
+from core.session_files.undoing.put_back import holds_the_bytes_of, put_back, same_pages
+from core.session_files.undoing.replaced import bring_back_replaced, free_family, refuse_used, return_to_its_place
 from core.session_files.upkeep.prune import give_back
+from core.session_files.upkeep.repair_schema import repair
 from core.state import Change, ChangeStatus, RunHistory, StateFolder
 
 
@@ -43,15 +35,6 @@ class UndoResult(NamedTuple):
     hint: str | None = None
 
 
-def _free_family(change: Change) -> SessionFamily:
-    now = inspect_again(change.path, file_system=file_system_of(os.path.dirname(change.path)))
-    if now.family.kind is not EntryKind.SESSION:
-        raise UndoRefused("the session file is not there any more", path=change.path)
-    if now.occupancy.usage is not Usage.FREE:
-        raise SessionFileBusy(f"{now.occupancy.usage.value}: {now.occupancy.reason}", path=change.path)
-    return now.family
-
-
 def _copy_of(change: Change) -> str:
     if change.copy is None or not os.path.isdir(change.copy):
         raise UndoRefused("its copy is gone (only the newest are kept)", path=change.path)
@@ -62,29 +45,6 @@ def _with_its_mode(family: SessionFamily, change: Change) -> str:
     if change.mode_before is not None:
         set_mode(family.target, family.main, change.mode_before)
     return "its bytes are those of before"
-
-
-def _refuse_used(change: Change, where: str) -> None:
-    if change.after is None or identity_of(os.path.realpath(change.path)) != change.after:
-        raise UndoRefused("it was used since; undo would lose what was written after", path=change.path, hint=where)
-
-
-def _is_in_both_places(target: str, quarantine: str) -> bool:
-    there = os.path.join(quarantine, os.path.basename(target))
-    return os.path.lexists(there) and os.path.samefile(there, target)
-
-
-def _return_to_its_place(change: Change) -> str:
-    target = os.path.realpath(change.path)
-    assert change.set_aside is not None
-    if not os.path.isdir(change.set_aside):
-        return "nothing had been moved"
-    if os.path.lexists(target) and not _is_in_both_places(target, change.set_aside):
-        raise UndoRefused(
-            "a session of that name is there now", path=change.path, hint=f"the old one stays in {change.set_aside}"
-        )
-    return_from_quarantine(target, change.set_aside)
-    return "back in its place"
 
 
 def _refuse_in_foreign_folder(change: Change) -> None:
@@ -123,11 +83,11 @@ class Undoer:
         if kind == RepairAction.PRUNE.value:
             return self._give_rows_back(change)
         if kind == RepairAction.REPAIR_SCHEMA.value:
-            return self._restore_unused(change)
-        if kind in (RepairAction.SALVAGE.value, RepairAction.RESTORE.value):
-            return self._bring_back(change)
+            return self._restore_repaired(change)
+        if kind in (RepairAction.SALVAGE.value, RepairAction.RESTORE.value, RepairAction.MOVE.value):
+            return bring_back_replaced(change, self._run_id)
         if kind == RepairAction.QUARANTINE.value:
-            return _return_to_its_place(change)
+            return return_to_its_place(change)
         if change.set_aside is not None:
             moved = move_back(change.set_aside, os.path.realpath(change.path))
             return "sidecars moved back" if moved else "nothing had been moved"
@@ -138,7 +98,7 @@ class Undoer:
         return self._restore_mended(change)
 
     def _restore_mended(self, change: Change) -> str:
-        family, copy = _free_family(change), _copy_of(change)
+        family, copy = free_family(change), _copy_of(change)
         if holds_the_bytes_of(family, copy):
             return _with_its_mode(family, change)
         kept = self._keep(family)
@@ -146,39 +106,44 @@ class Undoer:
             put_back(family, copy, mode=change.mode_before, mended=mended)
         return f"bytes of before are back; those of now are in {kept}"
 
-    def _restore_unused(self, change: Change) -> str:
-        family, copy = _free_family(change), _copy_of(change)
+    def _restore_repaired(self, change: Change) -> str:
+        family, copy = free_family(change), _copy_of(change)
         if holds_the_bytes_of(family, copy):
             return _with_its_mode(family, change)
-        _refuse_used(change, f"the bytes of before are in {copy}")
+        if change.after is None:  # the run was killed: what it began is rolled back, or what it finished is known again
+            self._refuse_what_a_repair_did_not_write(family, copy)
+            recover(family.target, None)
+            family = free_family(change)
+            if same_pages(family.target, os.path.join(copy, os.path.basename(family.target))):
+                return _with_its_mode(family, change)
+        else:
+            refuse_used(change, change.after, f"the bytes of before are in {copy}")
         kept, new = self._keep(family), beside(family)
         shutil.copyfile(os.path.join(copy, os.path.basename(family.target)), new)
         replace(family, new, quarantine_folder(family, self._run_id))
         return f"bytes of before are back; those of now are in {kept}"
 
+    def _refuse_what_a_repair_did_not_write(self, family: SessionFamily, copy: str) -> None:
+        scratch = os.path.join(self._scratch, shelf_name(family))
+        name = os.path.basename(family.target)
+        try:
+            os.makedirs(scratch, mode=0o700)
+            copy_members(family, scratch)
+            recover(f"{scratch}/{name}", None)
+            shutil.copyfile(f"{copy}/{name}", f"{scratch}/repaired")
+            repair(f"{scratch}/repaired")
+            known = any(same_pages(f"{scratch}/{name}", one) for one in (f"{copy}/{name}", f"{scratch}/repaired"))
+        finally:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        if not known:
+            hint = f"the bytes of before are in {copy}"
+            raise UndoRefused("it was used since; undo would lose what was written after", path=family.path, hint=hint)
+
     def _give_rows_back(self, change: Change) -> str:
-        family, copy = _free_family(change), _copy_of(change)
+        family, copy = free_family(change), _copy_of(change)
         kept = self._keep(family)
         rows = give_back(family.target, os.path.join(copy, os.path.basename(family.target)))
         return f"{rows:,} entities are back beside what is newer; the bytes of now are in {kept}"
-
-    def _bring_back(self, change: Change) -> str:
-        assert change.set_aside is not None
-        family = _free_family(change)
-        own = quarantine_folder(family, self._run_id)
-        if change.after is None:  # the run was killed: before the swap, or after it
-            if not _is_in_both_places(family.target, change.set_aside):
-                raise UndoRefused(
-                    "that run was killed; what it left cannot be told", path=change.path, hint=f"see {change.set_aside}"
-                )
-            return_from_quarantine(family.target, change.set_aside)
-            return "nothing had been replaced"
-        _refuse_used(change, f"what it replaced is in {change.set_aside}")
-        if os.path.isdir(change.set_aside):
-            bring_back(family, change.set_aside, own)
-        else:
-            put_in_quarantine(family, own)
-        return f"back in its place; what replaced it is in {own}"
 
     def _keep(self, family: SessionFamily) -> str:
         kept = self._copies.write(family, self._run_id)

@@ -24,8 +24,12 @@ def statements_for(path: str) -> tuple[str, ...]:
 
 
 def repair_family(entry: PlanEntry) -> Acted:
-    """Make the session of a plan's entry one that Telethon opens, in one transaction; raises SessionFileError."""
-    path = entry.seen.family.target
+    """Repair the session of a plan's entry."""
+    return Acted(repair(entry.seen.family.target))
+
+
+def repair(path: str) -> Contents:
+    """Make it a session that Telethon opens, in one transaction, and say what it holds; raises SessionFileError."""
     with connect_alone(path) as database, exclusive_transaction(database):
         statements = _statements(database, path)
         for statement in statements:
@@ -33,7 +37,7 @@ def repair_family(entry: PlanEntry) -> Acted:
         after = verify(database, path)
         if after.kind is not ContentsKind.TELETHON:
             raise SessionFileDamaged(f"its tables cannot be repaired: {after.reason}", path=path)
-    return Acted(after)
+    return after
 
 
 def write_downgraded(path: str, new: str, version: int) -> Contents:

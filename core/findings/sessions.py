@@ -1,22 +1,11 @@
-"""Every finding code: what it means, why it matters, what to do. `explain CODE` prints these."""
+"""GV1xx: what is found in and beside one session."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-
-class Finding(NamedTuple):
-    """One thing that can be found, in words for the operator."""
-
-    code: str
-    title: str
-    meaning: str
-    danger: str
-    remedy: str
-
+from core.findings.model import Finding
 
 _CLEANUP = "Run `cleanup_sessions.py DIR` on its folder (with -n it only shows what it would do)."
-_ALL = (
+OF_SESSIONS = (
     Finding(
         "GV101",
         "cold journal left behind",
@@ -108,6 +97,13 @@ _ALL = (
         "A symbolic link in one user's folder leads to a session file of another user.",
         "Whoever may write the folder could point the tool, run as root, at a file that is not theirs.",
         "Name the folder of the file itself, or give link and file to one user.",
+    ),
+    Finding(
+        "GV116",
+        "moved to another host",
+        "A marker stands in the place of the session, which was packed for another host.",
+        "None: Telethon refuses the marker, so no second client of the login starts here.",
+        "To bring it back, if it does not run elsewhere: cleanup_sessions.py undo with the run that the marker names.",
     ),
     Finding(
         "GV120",
@@ -252,11 +248,28 @@ _ALL = (
         "A lookup by name that misses reads them all on the event loop: 44 ms at half a million rows.",
         "Run: python cleanup_sessions.py files prune with the same --older or --keep, without -n.",
     ),
+    Finding(
+        "GV162",
+        "rescue of a damaged session",
+        "Its pages, its journal and its WAL were read one by one; what they hold can be put into a fresh session.",
+        "Nothing is invented: rows on damaged pages are missing. SQLite keeps no checksum of a page, so a value that "
+        "was changed into another valid one is not noticed.",
+        "Run: python cleanup_sessions.py files salvage FILE (add -n to see it first). A backup, where there is one, is "
+        "better: files restore.",
+    ),
+    Finding(
+        "GV163",
+        "backup to be restored",
+        "A verified backup takes the place of the session; what is there now moves to quarantine.",
+        "What was written since the backup is in quarantine, not in the session. A login that was revoked since does "
+        "not come back to life.",
+        "Stop its bot first; never run the backup and the original side by side.",
+    ),
+    Finding(
+        "GV164",
+        "session to be handed over",
+        "It is whole and free, and goes into a pack for another host; a marker takes its place here.",
+        "Run in two places, Telegram answers AUTH_KEY_DUPLICATED and may revoke the login.",
+        "Unpack it there with files move PACK --to DIR, and start its bot only there.",
+    ),
 )
-
-FINDINGS = {finding.code: finding for finding in _ALL}
-
-
-def find_finding(code: str) -> Finding | None:
-    """The finding of that code, however it is written, or None."""
-    return FINDINGS.get(code.strip().upper())

@@ -1,0 +1,5 @@
+"""Handing sessions to another host, so that each runs in one place only.
+
+pack   a tar file of sessions with their digests: written, checked, unpacked
+leave  putting a marker in a session's place
+"""

@@ -1,0 +1,214 @@
+"""`files backup`, `files restore` and `files backup-purge` as users run them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from core.session_files import sample_fleet
+from tests.session_files.holding import IN_TRANSACTION, holding
+from tests.session_files.test_mending import bytes_of
+from tests.tool import BARE, CLEANUP, Tool
+
+
+def _run(tool: Tool, *words: str | Path) -> dict[str, Any]:
+    done = tool.cleanup("files", *words, "--json")
+    assert done.stdout, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def _states(document: dict[str, Any]) -> dict[str, str]:
+    return {Path(one["path"]).stem: one["state"] for one in document["sessions"]}
+
+
+def _key(session: Path) -> object:
+    with sqlite3.connect(session) as database:
+        (found,) = database.execute("SELECT auth_key FROM sessions").fetchall()
+    database.close()
+    return found
+
+
+def test_a_backup_leaves_the_sessions_as_they_are_and_names_what_it_cannot_take(tool: Tool, crashed: Path) -> None:
+    before = bytes_of(crashed)
+
+    shown = _run(tool, "backup", "-n", crashed)
+    nothing_written = not tool.state.exists()
+    done = _run(tool, "backup", crashed)
+    again = _run(tool, "backup", crashed)
+
+    assert _states(shown)["well"] == "back up"
+    assert nothing_written
+    assert (_states(done), done["exit_code"]) == ({"hot": "failed", "well": "backed up"}, 3)
+    assert "mend it first" in done["sessions"][0]["hint"]
+    assert _states(again)["well"] == "backed up"  # written within the two seconds that a clock's tick may hide
+    assert bytes_of(crashed) == before
+    assert Path(done["sessions"][1]["backup"]).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_session_that_was_not_written_is_passed_over(tool: Tool, crashed: Path) -> None:
+    os.utime(crashed / "well.session", (1, 1))
+    _run(tool, "backup", crashed / "well")
+
+    assert _states(_run(tool, "backup", crashed / "well")) == {"well": "unchanged"}
+    assert _states(_run(tool, "backup", "-n", crashed / "well")) == {"well": "unchanged"}
+    assert tool.cleanup("files", "backup", "-q", crashed / "well").stdout == ""
+
+
+def test_a_session_in_use_is_backed_up_and_not_restored(tool: Tool, crashed: Path) -> None:
+    """The backup holds what was committed; the bot and its transaction are not disturbed."""
+    with holding(IN_TRANSACTION, crashed / "held.session"):
+        taken = _run(tool, "backup", crashed / "held")
+        refused = _run(tool, "restore", "held")
+
+        assert _states(taken) == {"held": "backed up"}
+        assert refused["folders"][0]["sessions"][0]["state"] == "in use"
+        assert refused["exit_code"] == 3
+
+
+def test_a_deleted_session_comes_back_and_undo_takes_it_away_again(tool: Tool, crashed: Path) -> None:
+    _run(tool, "backup", crashed / "well")
+    key = _key(crashed / "well.session")
+    (crashed / "well.session").unlink()
+
+    shown = _run(tool, "restore", "well", "-n")
+    untouched = not (crashed / "well.session").exists()
+    done = _run(tool, "restore", "well")
+
+    assert shown["folders"][0]["sessions"][0]["state"] == "mend"
+    assert untouched
+    assert done["exit_code"] == 0
+    assert _key(crashed / "well.session") == key
+    assert (crashed / "well.session").stat().st_mode & 0o777 == 0o600
+    assert tool.cleanup("undo", done["run_id"]).returncode == 0
+    assert not (crashed / "well.session").exists()
+    assert list((crashed / "quarantine").rglob("well.session"))
+
+
+def test_a_restored_session_gives_way_again_unless_it_was_used(tool: Tool, crashed: Path) -> None:
+    """What it replaced is in quarantine with all beside it; a bot's later commits are never moved away."""
+    _run(tool, "backup", crashed / "well")
+    sample_fleet.crash_in_large_transaction(str(crashed / "well2"))
+    for suffix in ("", "-journal"):
+        (crashed / f"well2.session{suffix}").rename(crashed / f"well.session{suffix}")
+    before = {path.name: path.read_bytes() for path in crashed.glob("well.*") if path.suffix != ".lock"}
+
+    first = _run(tool, "restore", "well")["run_id"]
+    moved = {path.name for path in (crashed / "quarantine" / first).glob("[!.]*")}
+    undone = tool.cleanup("undo", first)
+    after = {path.name: path.read_bytes() for path in crashed.glob("well.*") if path.suffix != ".lock"}
+    second = _run(tool, "restore", "well")["run_id"]
+    with sqlite3.connect(crashed / "well.session") as database:
+        database.execute("DELETE FROM entities")
+    database.close()
+    refused = tool.cleanup("undo", second)
+
+    assert moved == {"well.session", "well.session-journal"}
+    assert (undone.returncode, after) == (0, before)
+    assert refused.returncode == 3
+    assert "it was used since" in refused.stdout
+
+
+def test_the_time_chooses_the_backup(tool: Tool, crashed: Path) -> None:
+    _run(tool, "backup", crashed / "well")
+
+    assert tool.cleanup("files", "restore", "well", "--at", "2099-01-01", "-n").returncode == 0
+    too_old = tool.cleanup("files", "restore", "well", "--at", "2001-01-01T00:00")
+    assert (too_old.returncode, too_old.stderr.count("\n")) == (2, 1)
+    assert "the oldest is of" in too_old.stderr
+    assert tool.cleanup("files", "restore", "well", "--at", "yesterday").returncode == 2
+
+
+def test_a_name_that_two_folders_have_is_asked_back(tool: Tool, crashed: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir(mode=0o700)
+    sample_fleet.write_healthy(str(other / "well"))
+    _run(tool, "backup", crashed / "well", other / "well")
+
+    asked = tool.cleanup("files", "restore", "well")
+    chosen = _run(tool, "restore", other / "well.session", "-n")
+
+    assert asked.returncode == 2
+    assert str(other / "well.session") in asked.stderr
+    assert chosen["folders"][0]["sessions"][0]["path"] == str(other / "well.session")
+
+
+def test_without_a_name_the_backups_are_listed(tool: Tool, crashed: Path) -> None:
+    assert "There is no backup yet" in tool.cleanup("files", "restore").stdout
+
+    _run(tool, "backup", crashed / "well")
+
+    listed = _run(tool, "restore")
+    assert [one["path"] for one in listed["sessions"]] == [str(crashed / "well.session")]
+    assert "logged in" in tool.cleanup("files", "restore").stdout
+
+
+def test_an_encrypted_backup_needs_its_key(tool: Tool, crashed: Path, tmp_path: Path) -> None:
+    """Neither the session's bytes nor the key are readable in what is stored or said."""
+    secret = Fernet.generate_key().decode()
+    key_file = tmp_path / "key"
+    key_file.write_text(secret)
+    key_file.chmod(0o600)
+    sealed = Tool(tool.state, {"GAVAT_BACKUP_KEY_FILE": str(key_file)})
+    words = [sys.executable, CLEANUP, "files"]
+
+    taken = json.loads(sealed.run(*words, "backup", "--json", str(crashed / "well")).stdout)
+    (crashed / "well.session").unlink()
+    without = tool.run(*words, "restore", "well")
+    restored = sealed.run(*words, "restore", "well")
+
+    stored = Path(taken["sessions"][0]["backup"]).read_bytes()
+    assert b"SQLite format 3" not in stored
+    assert without.returncode in (1, 3)
+    assert secret not in without.stdout + without.stderr
+    assert restored.returncode == 0, restored.stderr
+    assert (crashed / "well.session").read_bytes()[:15] == b"SQLite format 3"
+
+
+def test_a_revoked_login_is_purged_on_the_operators_word(tool: Tool, crashed: Path) -> None:
+    """Backups and byte copies go; the session stays."""
+    _run(tool, "backup", crashed / "well")
+    _run(tool, "prune", "--keep", "1", crashed / "well")
+
+    shown = _run(tool, "backup-purge", "well")
+    done = _run(tool, "backup-purge", "well", "--yes")
+
+    assert (shown["removed"], shown["backups"], shown["copies"]) == (False, 1, 1)
+    assert (done["removed"], done["backups"], done["copies"]) == (True, 1, 1)
+    assert not [path for path in tool.state.rglob("well.session") if path.is_file()]
+    assert (crashed / "well.session").exists()
+    assert tool.cleanup("files", "backup-purge", "well").returncode == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_backup_ends_whole(tool: Tool, tmp_path: Path, number: signal.Signals) -> None:
+    """What was taken is on disk, nothing looks half made, and the exit code says that it was broken off."""
+    folder = tmp_path / "many"
+    folder.mkdir(mode=0o700)
+    sample_fleet.write_healthy(str(folder / "bot_000"))
+    first = (folder / "bot_000.session").read_bytes()
+    for index in range(1, 800):
+        (folder / f"bot_{index:03}.session").write_bytes(first)
+    process = subprocess.Popen(
+        [*BARE, CLEANUP, "files", "backup", "--json", str(folder)], env=tool.env(), stdout=subprocess.PIPE
+    )
+    while not (tool.state / "backups").is_dir():
+        time.sleep(0.01)
+    process.send_signal(number)
+    output, _ = process.communicate()
+
+    assert process.returncode == 130
+    taken = [one for one in json.loads(output)["sessions"] if one["state"] == "backed up"]
+    assert 0 < len(taken) < 800
+    assert all(Path(one["backup"]).stat().st_size == len(first) for one in taken)
+    assert not list(tool.state.rglob(".partial-*"))
