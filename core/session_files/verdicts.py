@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from core.session_files.model import (
+    Contents,
     ContentsKind,
     EntryResult,
     FolderPlan,
@@ -45,10 +46,10 @@ WORST_FIRST = (
 _STATES_BY_ACTION = {
     (RepairAction.PRUNE,): PRUNED,
     (RepairAction.QUARANTINE,): QUARANTINED,
-    (RepairAction.SALVAGE,): MENDED,
-    (RepairAction.RESTORE,): MENDED,
     (RepairAction.MOVE,): MOVED,
 }
+_REPLACED = ((RepairAction.SALVAGE,), (RepairAction.RESTORE,))
+"""Actions after which another file stands there."""
 _CANNOT_START = (ContentsKind.HALF_CREATED, ContentsKind.HALF_MIGRATED, ContentsKind.NEWER)
 
 
@@ -73,13 +74,17 @@ def state_of(entry: PlanEntry, result: EntryResult | None) -> str:
         return LEFT_ALONE
     if result.outcome is Outcome.FAILED:
         return Verdict.DAMAGED.value if result.code == "GV120" else FAILED
+    return _state_of_done(entry, result.after)
+
+
+def _state_of_done(entry: PlanEntry, after: Contents | None) -> str:
     if entry.actions in _STATES_BY_ACTION:
         return _STATES_BY_ACTION[entry.actions]
-    if entry.seen.header.kind is HeaderKind.EMPTY and entry.seen.family.main is not None:
-        return Verdict.DAMAGED.value  # its leftovers are gone or aside; it is still empty
-    if entry.seen.family.main is None:
-        return SET_ASIDE
-    after = result.after
+    if entry.actions not in _REPLACED:
+        if entry.seen.header.kind is HeaderKind.EMPTY and entry.seen.family.main is not None:
+            return Verdict.DAMAGED.value  # its leftovers are gone or aside; it is still empty
+        if entry.seen.family.main is None:
+            return SET_ASIDE
     if after is not None and (after.kind in _CANNOT_START or after.logged_in is False):
         return Verdict.ATTENTION.value
     return MENDED
