@@ -10,10 +10,7 @@ DECIDERS := \
 	core/monitoring/doctor/judge_fleet.py \
 	core/monitoring/doctor/judge_machine.py \
 	core/session_files/plan.py \
-	core/session_files/database/contents.py \
-	core/session_files/database/file_format.py \
-	core/session_files/database/pages.py \
-	core/session_files/database/schema.py \
+	$(wildcard core/session_files/database/*.py) \
 	core/session_files/verdicts.py \
 	core/session_files/upkeep/plan.py \
 	core/session_files/backups/rotation.py \

@@ -7,9 +7,11 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.bench import Bench
+from benchmarks.care import backing_up, pruning, salvaging
 from benchmarks.fleets import check_mended
-from benchmarks.measure import BARE, Run, Runs, in_turns, ours, peak_megabytes, peer, run
+from benchmarks.measure import BARE, Run, in_turns, ours, peak_megabytes, peer, run
 from benchmarks.model import Limit, Rate, Row, seconds_text
+from benchmarks.ratio import ratio_row
 
 Measurement = Callable[[Bench], Iterator[Row]]
 
@@ -21,7 +23,7 @@ def helping(bench: Bench) -> Iterator[Row]:
         lambda: run(ours("--help"), state=bench.state),
         lambda: run([*BARE, "-c", "import argparse"], state=bench.state),
     )
-    yield _ratio_row("`--help` / `import argparse`", asked, floor, Limit(2.5, "×"))
+    yield ratio_row("`--help` / `import argparse`", asked, floor, Limit(2.5, "×"))
 
 
 def looking(bench: Bench) -> Iterator[Row]:
@@ -34,7 +36,7 @@ def looking(bench: Bench) -> Iterator[Row]:
         lambda: run(peer("look", folder), state=bench.state),
     )
     bench.rates["look"] = Rate(count, looked.seconds)
-    yield _ratio_row(f"`-n`, {count:,} healthy / list, stat, read", looked, loop, Limit(3, "×"))
+    yield ratio_row(f"`-n`, {count:,} healthy / list, stat, read", looked, loop, Limit(3, "×"))
 
 
 def looking_inside(bench: Bench) -> Iterator[Row]:
@@ -47,7 +49,7 @@ def looking_inside(bench: Bench) -> Iterator[Row]:
         lambda: run(peer("look_inside", folder), state=bench.state),
     )
     bench.rates["look inside"] = Rate(count, looked.seconds)
-    yield _ratio_row(f"`-n --deep`, {count:,} healthy / SQLite", looked, loop, Limit(1, "×", strict=True))
+    yield ratio_row(f"`-n --deep`, {count:,} healthy / SQLite", looked, loop, Limit(1, "×", strict=True))
 
 
 def growing(bench: Bench) -> Iterator[Row]:
@@ -58,7 +60,7 @@ def growing(bench: Bench) -> Iterator[Row]:
         lambda: run(ours("-n", bench.healthy(many)), state=bench.state),
         lambda: run(ours("-n", bench.healthy(few)), state=bench.state),
     )
-    yield _ratio_row(f"`-n`, {many:,} / {few:,} sessions", large, small, Limit(11, "×"))
+    yield ratio_row(f"`-n`, {many:,} / {few:,} sessions", large, small, Limit(11, "×"))
 
 
 def mending_in_memory(bench: Bench) -> Iterator[Row]:
@@ -98,19 +100,10 @@ MEASUREMENTS: dict[str, Measurement] = {
     "mend-tmpfs": mending_in_memory,
     "mend-disk": mending_on_disk,
     "mend-few": mending_few,
+    "prune": pruning,
+    "backup": backing_up,
+    "salvage": salvaging,
 }
-
-
-def _ratio_row(name: str, measured: Runs, beside: Runs, limit: Limit | None, note: str = "") -> Row:
-    fastest = f"{measured.fastest / beside.fastest:.2f}× of the fastest runs"
-    return Row(
-        name,
-        seconds_text(measured.seconds),
-        seconds_text(beside.seconds),
-        measured.seconds / beside.seconds,
-        limit,
-        f"{fastest}; {note}" if note else fastest,
-    )
 
 
 def _mending(bench: Bench, place: Path, where: str, *, count: int | None = None) -> Row:
@@ -125,7 +118,7 @@ def _mending(bench: Bench, place: Path, where: str, *, count: int | None = None)
     note = f"{mended.seconds / opened.seconds:.2f}× the plain open ({seconds_text(opened.seconds)})"
     # The limit is for a real disk, where both wait; in memory an fsync is free and only the proofs are counted.
     limit = Limit(1.5, "×") if count is None and place == bench.disk else None
-    return _ratio_row(f"mending {files:,} crashed, {where} / copy, fsync, open", mended, loop, limit, note)
+    return ratio_row(f"mending {files:,} crashed, {where} / copy, fsync, open", mended, loop, limit, note)
 
 
 def _mend(bench: Bench, place: Path, files: int) -> Run:

@@ -319,3 +319,19 @@ def test_pages_that_were_cut_off_are_named() -> None:
 
     assert (rescued.pages, rescued.damaged_pages[-1] <= pages) == (7, True)
     assert set(range(9, pages + 1)) < set(rescued.damaged_pages) <= set(range(7, pages + 1))
+
+
+def test_work_grows_with_the_file_and_not_faster() -> None:
+    """Thousands of pages, the first lost and no key anywhere: every place is asked. Quadratic, it would not end."""
+    main = database_of(
+        "PRAGMA page_size = 512",
+        "VACUUM",
+        *TABLES_8,
+        "INSERT INTO sessions VALUES (0, NULL, NULL, x'', NULL, x'')",
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) "
+        "INSERT INTO entities SELECT i * 50021, i << 40, 'user' || i, NULL, 'Person number ' || i, 1760000000 FROM n",
+    )
+
+    rescued = salvage(overwritten(main, 1, 512, seed=1), None, None)
+
+    assert (len(main) > 5_000_000, len(rescued.entities), len(rescued.logins)) == (True, 100_000, 1)

@@ -74,6 +74,7 @@ def test_what_needs_mending_first_is_skipped_with_its_reason_and_what_is_in_use_
         (NOTHING._replace(going=3), "3 of 10 entities can go"),
         (NOTHING._replace(going=3, named=2), "3 of 10 entities can go, 2 of them with a name"),
         (NOTHING._replace(free_bytes=4096), "4.1 kB hold nothing"),
+        (NOTHING._replace(going=None), "some of 10 entities can go"),
         (NOTHING._replace(going=1, missing_indexes=3), "1 of 10 entities can go; no index for names"),
     ],
 )

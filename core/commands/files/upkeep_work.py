@@ -21,7 +21,7 @@ from core.session_files.upkeep.plan import (
     plan_prune,
     plan_schema_repair,
 )
-from core.session_files.upkeep.prune import prune_family, survey
+from core.session_files.upkeep.prune import glance, prune_family, survey
 from core.session_files.upkeep.repair_schema import repair_family, statements_for
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ class PruneWork(UpkeepWork):
         if not may_be_pruned(entry):
             return leave_unpruned(entry)
         try:
-            return plan_prune(entry, survey(seen.family.target, self._rule))
+            look = survey if self._arguments.dry_run else glance
+            return plan_prune(entry, look(seen.family.target, self._rule))
         except SessionFileError:  # somebody began to use it since it was looked at, or a page is damaged
             return leave_unpruned(entry)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from functools import cached_property
 
 from core.session_files.database.leaf_pages import Leaf
 from core.session_files.database.telethon_rows import Entity, Key, Login, Row, Table, UpdateState, key_of
@@ -24,15 +25,19 @@ class Finds:
     def __init__(self, tree: TreeRows, gaps: Gaps) -> None:
         self.rows, self.gaps = tree.rows, gaps
         self.counts = {Source.TREE: len(tree.rows), Source.ORPHAN: 0, Source.SIDECAR: 0, Source.RAW: 0}
-        self._settled: set[Key] = {key_of(row) for row in tree.rows} if gaps else set()
         self._taken: dict[Key, Row] = {}
         self._keyless: dict[Key, tuple[Source, Row]] = {}
+
+    @cached_property
+    def _settled(self) -> set[Key]:
+        # Made when first asked for: mostly nothing is found beside the tree, and this is a large set.
+        return {key_of(row) for row in self.rows}
 
     def take_leaf(self, leaf: Leaf, source: Source) -> None:
         """The rows of a page that fall into the gaps; a whole page of entities at once."""
         rowids = leaf.rowids
-        all_new = leaf.table is Table.ENTITIES and self._taken.keys().isdisjoint(rowids)
-        if all_new and self.gaps.cover(rowids[0], rowids[-1]) and self._settled.isdisjoint(rowids):
+        in_a_gap = leaf.table is Table.ENTITIES and self.gaps.cover(rowids[0], rowids[-1])
+        if in_a_gap and self._taken.keys().isdisjoint(rowids) and self._settled.isdisjoint(rowids):
             self._taken.update(zip(rowids, leaf.rows, strict=True))
             return
         for rowid, row in zip(rowids, leaf.rows, strict=True):
@@ -52,9 +57,11 @@ class Finds:
 
     def settle(self, source: Source) -> None:
         """All that was taken since the last time is from `source`; no less trusted row may take its place."""
+        if not self._taken:
+            return
         self.counts[source] += len(self._taken)
         self.rows += self._taken.values()
-        self._settled |= self._taken.keys()
+        self._settled.update(self._taken)  # `|=` with the keys of a dictionary would copy the whole set
         self._taken = {}
 
     def settle_keyless(self) -> None:

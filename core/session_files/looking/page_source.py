@@ -39,6 +39,7 @@ from utils.leases import open_without_access_time
 WalReader = Callable[[bytes], WalPages | None]
 FIRST_READ = 64 * 1024
 """Most sessions are smaller than this, so one read under the write lease is all of them."""
+_BLOCK = 256 * 1024
 PROCESS_SECRET = os.urandom(32)
 """Keys the marks of logins (`Contents.login_mark`), so that they mean nothing outside this process."""
 _LONGEST_WALK = 1024 * 1024 * 1024
@@ -126,11 +127,29 @@ def _recovered_pages(family: SessionFamily, header: DatabaseHeader, head: bytes,
         raise PageUnreadable(1, "it is no database header")
     size = family.main.size if family.main else 0
 
-    def read(offset: int, length: int) -> bytes:
-        return _read_at(family.target, offset, length) if offset < size else b""
-
     count = page_count or size // header.page_size
-    return DatabasePages(head, read, page_size=header.page_size, page_count=count, overlay=pages)
+    return DatabasePages(
+        head, _Blocks(family.target, size).read, page_size=header.page_size, page_count=count, overlay=pages
+    )
+
+
+class _Blocks:
+    """Reads pages of one file in larger pieces: trees lie mostly in the order of their pages."""
+
+    def __init__(self, path: str, size: int) -> None:
+        self._path = path
+        self._size = size
+        self._start = 0
+        self._block = b""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """The bytes at `offset`, fewer at the end of the file; raises OSError."""
+        if not self._start <= offset <= self._start + len(self._block) - length:
+            if offset >= self._size:
+                return b""
+            self._start, self._block = offset, _read_at(self._path, offset, max(length, _BLOCK))
+        at = offset - self._start
+        return self._block[at : at + length]
 
 
 def _overlay(family: SessionFamily, read_wal: WalReader) -> WalPages | None:

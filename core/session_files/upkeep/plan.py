@@ -25,7 +25,7 @@ class PruneRule(NamedTuple):
     older_than: int | None = None
     """Seconds since 1970; rows whose date is not known are never too old."""
     keep: int | None = None
-    """Rows that stay, the newest; those that never go come on top."""
+    """How many of the newest rows stay; those that never go stay however old they are."""
     indexes: bool = False
     """Add an index for lookups by user name, phone and name, which Telethon does without one."""
 
@@ -34,7 +34,8 @@ class PruneSurvey(NamedTuple):
     """What a rule would do to one session."""
 
     rows: int
-    going: int
+    going: int | None
+    """None where it was only found that some go, which is much quicker."""
     named: int
     """Of those that go, rows that can be looked up by a name or number; the next lookup asks Telegram."""
     free_bytes: int
@@ -45,7 +46,7 @@ class PruneSurvey(NamedTuple):
     @property
     def worth_it(self) -> bool:
         """Whether anything would change."""
-        return bool(self.going or self.free_bytes or self.missing_indexes)
+        return self.going is None or bool(self.going or self.free_bytes or self.missing_indexes)
 
 
 def may_be_pruned(entry: PlanEntry) -> bool:
@@ -78,7 +79,9 @@ def leave_unpruned(entry: PlanEntry) -> PlanEntry:
 def prune_text(found: PruneSurvey) -> str:
     """`940 of 1,003 entities can go, 470 of them with a name; 12.3 kB are free already`."""
     parts = []
-    if found.going:
+    if found.going is None:
+        parts.append(f"some of {found.rows:,} entities can go")
+    elif found.going:
         named = f", {found.named:,} of them with a name" if found.named else ""
         parts.append(f"{found.going:,} of {found.rows:,} entities can go{named}")
     if found.free_bytes:
