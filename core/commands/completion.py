@@ -10,7 +10,7 @@ from core.commands.output import Output
 from core.errors import GavatError
 
 if TYPE_CHECKING:
-    from core.commands.dispatch import Program
+    from core.commands.programs import Program
 
 SUMMARY = "Print a script that completes commands, options and folders in your shell."
 EXAMPLES = """\

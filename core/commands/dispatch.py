@@ -7,12 +7,13 @@ import gc
 import importlib
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, NoReturn, Protocol
+from collections.abc import Sequence
+from typing import NoReturn, Protocol
 
 from core import __version__
 from core.commands import exit_codes
 from core.commands.output import Output
+from core.commands.programs import CLEANUP, MONITOR, Program
 from core.errors import ConfigError, GavatError, RunLockHeld
 from utils.redact import printable
 
@@ -31,16 +32,6 @@ class CommandModule(Protocol):
 
     def run(self, arguments: argparse.Namespace, output: Output) -> int:
         """Do it and return the exit code; raises GavatError."""
-
-
-class Program(NamedTuple):
-    """One script and its commands."""
-
-    script: str
-    purpose: str
-    default: str
-    commands: Mapping[str, str]
-    """Name → one line; `core.commands.files.prune` holds `files prune`."""
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -66,6 +57,7 @@ def run_program(program: Program, argv: Sequence[str] | None) -> int:
         gc.disable()  # a process of one command ends before cycles matter; collecting costs a tenth of a large look
     words = list(sys.argv[1:] if argv is None else argv)
     output = Output.for_arguments(words)
+    command = program.default
     try:
         command = _take_command(program, words)
         module: CommandModule = importlib.import_module(_module_of(command))
@@ -76,7 +68,7 @@ def run_program(program: Program, argv: Sequence[str] | None) -> int:
         return code
     except GavatError as error:
         output.error(error)
-        return _code_of(error)
+        return _code_of(error, program.usage_codes.get(command, exit_codes.USAGE))
     except KeyboardInterrupt:
         output.say_interrupted()
         return exit_codes.INTERRUPTED
@@ -137,11 +129,10 @@ def _module_of(command: str) -> str:
 def _refuse_misspelt(program: Program, words: Sequence[str], index: int) -> None:
     from difflib import get_close_matches
 
-    from core.commands import cleanup, monitor
     from core.commands.pastable import command_line
 
     word = words[index]
-    scripts = {name: one.script for one in (cleanup.PROGRAM, monitor.PROGRAM) for name in one.commands}
+    scripts = {name: one.script for one in (CLEANUP, MONITOR) for name in one.commands}
     near = get_close_matches(word, scripts, n=1, cutoff=_AS_NEAR_AS_A_SLIP)
     if not near:
         return  # the command that is meant will say that there is no such folder
@@ -182,7 +173,7 @@ def add_to_parser(parser: argparse.ArgumentParser, program: Program, command: st
     parser.set_defaults(program=program)
 
 
-def _code_of(error: GavatError) -> int:
+def _code_of(error: GavatError, usage: int) -> int:
     if isinstance(error, RunLockHeld):
         return exit_codes.ANOTHER_RUN
-    return exit_codes.USAGE if isinstance(error, ConfigError) else exit_codes.FAILED
+    return usage if isinstance(error, ConfigError) else exit_codes.FAILED

@@ -44,17 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Examine and show."""
     from core.commands.wiring import session_folders, wire
-    from core.monitoring.doctor import Level, choose, examine
+    from core.monitoring.doctor import choose, examine
     from core.session_files.looking.probe import leases_without_signal
     from utils.clock import utc_now
 
     now = utc_now()
-    try:
-        checks = choose(_names(arguments.checks))
-        wiring = wire()
-    except ConfigError as error:
-        output.error(error)
-        return Level.UNKNOWN.exit_code
+    checks = choose(_names(arguments.checks))
+    wiring = wire()
     if arguments.list_checks:
         return _list(checks, output)
     targets, wrong = session_folders(wiring, arguments.sessions, recursive=arguments.recursive)

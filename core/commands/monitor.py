@@ -1,26 +1,13 @@
-"""The commands of monitor_system.py: what only looks."""
+"""`monitor_system.py`: the commands that only look."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.commands.dispatch import Program, run_program
-
-PROGRAM = Program(
-    script="monitor_system.py",
-    purpose="Look at the fleet without changing anything.",
-    default="report",
-    commands={
-        "report": "the state of all sessions, lock files, copies and runs, of processes and logs",
-        "locks": "who holds what, and by which evidence",
-        "why": "all that is known of one session, and what would be done",
-        "doctor": "what is wrong with the fleet as a whole, and with the machine",
-        "explain": "what a finding code means and what to do",
-        "completion": "print a completion script for bash, zsh or tcsh",
-    },
-)
+from core.commands.dispatch import run_program
+from core.commands.programs import MONITOR
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line (default: that of the process) and return the exit code."""
-    return run_program(PROGRAM, argv)
+    return run_program(MONITOR, argv)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from core.commands.cleanup import PROGRAM as CLEANUP_PROGRAM
-from core.commands.monitor import PROGRAM as MONITOR_PROGRAM
+from core.commands.programs import CLEANUP as CLEANUP_PROGRAM
+from core.commands.programs import MONITOR as MONITOR_PROGRAM
 from core.findings import FINDINGS
 from core.state import StateFolder, run_lock
 from tests.tool import BARE, CLEANUP, Tool

@@ -298,3 +298,9 @@ def test_this_very_command_is_written_for_another_user() -> None:
     """Root where nobody else is named."""
     assert command_text(Command(user="#42")).startswith("sudo -u '#42' ")
     assert command_text(Command()).startswith("sudo -u root ")
+
+
+def test_a_wrong_option_of_the_doctor_is_no_critical_finding(tool: Tool) -> None:
+    """Its 2 means critical, so that a monitoring system reads usage errors as unknown."""
+    assert tool.monitor("doctor", "--no-such-option").returncode == 3
+    assert tool.monitor("report", "--no-such-option").returncode == 2

@@ -66,8 +66,7 @@ def test_what_is_no_code_finds_nothing(written: str) -> None:
 
 def test_commands_in_remedies_exist() -> None:
     """A remedy that names one of the scripts names a command of it."""
-    from core.commands.cleanup import PROGRAM as CLEANUP
-    from core.commands.monitor import PROGRAM as MONITOR
+    from core.commands.programs import CLEANUP, MONITOR
 
     for finding in FINDINGS.values():
         for script, word in re.findall(r"(\w+\.py) ([a-z]+)\b", finding.remedy):

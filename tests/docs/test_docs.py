@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from core.commands import exit_codes, finding_pages
-from core.commands.cleanup import PROGRAM as CLEANUP_PROGRAM
-from core.commands.monitor import PROGRAM as MONITOR_PROGRAM
+from core.commands.programs import CLEANUP as CLEANUP_PROGRAM
+from core.commands.programs import MONITOR as MONITOR_PROGRAM
 from core.commands.wiring import LOG_ROOM
 from core.monitoring.doctor import Level
 from core.session_files import sample_fleet

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core import errors as core_errors
-from core.commands.cleanup import PROGRAM as CLEANUP
+from core.commands.programs import CLEANUP
 from core.monitoring.doctor import Level
 from core.session_files.model import (
     ContentsKind,

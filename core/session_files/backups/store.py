@@ -10,12 +10,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from core.errors import CopyFailed, StateError
+from core.errors import StateError
 from core.session_files.backups.catalog import PARTIAL, Backup, newest_on, read_shelf, remove
 from core.session_files.backups.encryption import FERNET, Cipher
 from core.session_files.backups.manifest import MANIFEST_NAME, Manifest, Source, to_json
@@ -23,16 +22,14 @@ from core.session_files.backups.rotation import RotationPolicy, staying
 from core.session_files.backups.snapshot import Patience
 from core.session_files.backups.source import source_of
 from core.session_files.backups.write import write_file, write_session
-from core.session_files.mending.copies import SPACE_LEFT, shelf_name, sync_folder
+from core.session_files.mending.copies import SPACE_LEFT, failures_named, shelf_name, sync_file, sync_folder
 from core.session_files.model import FileInspection, JournalMode
 from utils.clock import from_epoch
-from utils.redact import printable
 from utils.units import size_text
 
 _SETTLED = timedelta(seconds=2)
 """A file written less than this before its backup may have been written again within the same tick of its clock."""
 _PATIENCE = Patience()
-_MAKE_ROOM = "free some space, or set GAVAT_STATE to another disk"
 
 
 class Unchanged(NamedTuple):
@@ -85,7 +82,7 @@ class BackupStore:
         while os.path.lexists(f"{shelf}/{stamp}"):
             stamp += "+"
         partial = f"{shelf}/{PARTIAL}{stamp}"
-        with _failures_named(family.path):
+        with failures_named(family.path, "backup"):
             try:
                 os.makedirs(self._root, mode=0o700, exist_ok=True)
                 _make_room(shelf, source.bytes)
@@ -107,7 +104,7 @@ class BackupStore:
         taken, self._pending = tuple(self._pending.values()), {}
         unchanged, self._unchanged = self._unchanged, []
         try:
-            with _failures_named(self._root):
+            with failures_named(self._root, "backup"):
                 _name_durably(taken)
                 if taken:
                     sync_folder(self._root)
@@ -197,28 +194,10 @@ def _name_durably(taken: tuple[Backup, ...]) -> None:
     for backup in taken:
         partial = _partial(backup)
         for name in (backup.manifest.file_name, MANIFEST_NAME):
-            _sync_file(f"{partial}/{name}")
+            sync_file(f"{partial}/{name}")
     for backup in taken:  # by now one commit of the file system's journal has most of the folders too
         sync_folder(_partial(backup))
     for backup in taken:
         os.rename(_partial(backup), backup.folder)
     for backup in taken:
         sync_folder(os.path.dirname(backup.folder))
-
-
-def _sync_file(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _failures_named(path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        hint = _MAKE_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else None
-        where = f" {printable(str(error.filename))}" if error.filename else ""
-        raise CopyFailed(f"no backup could be made:{where} {error.strerror}", path=path, hint=hint) from error

@@ -49,7 +49,7 @@ class CopyStore:
         partial, copy = f"{shelf}/{_PARTIAL}{run_id}", f"{shelf}/{run_id}"
         while os.path.lexists(copy):  # a second try in the same run
             copy += "+"
-        with _failures_named(family.path):
+        with failures_named(family.path):
             os.makedirs(shelf, mode=0o700, exist_ok=True)
             _refuse_to_fill_the_disk(family, shelf)
             os.makedirs(partial, mode=0o700, exist_ok=True)
@@ -67,7 +67,7 @@ class CopyStore:
 
     def settle(self) -> None:
         """Put the names of all shelves on disk, once for a batch of copies; raises CopyFailed."""
-        with _failures_named(self._root):
+        with failures_named(self._root):
             sync_folder(self._root)
 
     def discard(self, copy: str) -> None:
@@ -233,11 +233,21 @@ def sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
+def sync_file(path: str) -> None:
+    """Put a file's bytes on disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
-def _failures_named(path: str) -> Iterator[None]:
+def failures_named(path: str, what: str = "copy") -> Iterator[None]:
+    """OSError as CopyFailed: no `what` of the session at `path` could be made, and what to do about it."""
     try:
         yield
     except OSError as error:
-        hint = _MAKE_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT) else None
+        hint = _MAKE_ROOM if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else None
         where = f" {printable(str(error.filename))}" if error.filename else ""
-        raise CopyFailed(f"no copy could be made:{where} {error.strerror}", path=path, hint=hint) from error
+        raise CopyFailed(f"no {what} could be made:{where} {error.strerror}", path=path, hint=hint) from error

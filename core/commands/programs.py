@@ -1,0 +1,56 @@
+"""The two scripts and their commands: what changes something, and what only looks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Program(NamedTuple):
+    """One script and its commands."""
+
+    script: str
+    purpose: str
+    default: str
+    commands: Mapping[str, str]
+    """Name → one line; `core.commands.files.prune` holds `files prune`."""
+    usage_codes: Mapping[str, int] = {}
+    """By command: the exit code of a wrong argument, where it is not 2."""
+
+
+CLEANUP = Program(
+    script="cleanup_sessions.py",
+    purpose=(
+        "Put unused Telethon session files right, so that the bots start again. Files are copied first, changed\n"
+        "only through SQLite, and never touched while a process has them open."
+    ),
+    default="files",
+    commands={
+        "files": "look at the sessions of a folder and mend those that nobody has open",
+        "files salvage": "rescue what damaged sessions still hold into fresh ones",
+        "files prune": "shrink the entity caches of sessions that nobody has open",
+        "files repair-schema": "complete tables that Telethon was stopped in the middle of making",
+        "files backup": "back up sessions through SQLite, also while their bots write",
+        "files restore": "list backups, or put one in the place of its session",
+        "files backup-purge": "remove every backup of a session whose login was revoked",
+        "files move": "hand sessions to another host, or take them over there",
+        "undo": "give back what a run found",
+        "demo": "make a sample fleet with really crashed sessions",
+        "completion": "print a completion script for bash, zsh or tcsh",
+    },
+)
+
+MONITOR = Program(
+    script="monitor_system.py",
+    purpose="Look at the fleet without changing anything.",
+    default="report",
+    commands={
+        "report": "the state of all sessions, lock files, copies and runs, of processes and logs",
+        "locks": "who holds what, and by which evidence",
+        "why": "all that is known of one session, and what would be done",
+        "doctor": "what is wrong with the fleet as a whole, and with the machine",
+        "explain": "what a finding code means and what to do",
+        "completion": "print a completion script for bash, zsh or tcsh",
+    },
+    usage_codes={"doctor": 3},  # its 2 is "critical", as of a Nagios plugin
+)
