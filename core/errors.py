@@ -10,6 +10,7 @@ GavatError
 ├── CopyFailed               the copy that must come first could not be made
 ├── StateError               the state folder or a file in it cannot be used
 │   └── RunLockHeld          another run is at work: exit 11, retryable
+├── RunUnfinished            a killed run left a session half moved: exit 3
 └── UndoRefused              undo would destroy something newer
 """
 
@@ -69,6 +70,10 @@ class RunLockHeld(StateError):
     """Another run of the tool is at work with the same state folder."""
 
     retryable = True
+
+
+class RunUnfinished(GavatError):
+    """A run was killed while it put a file in a session's place; what it moved is to be brought back first."""
 
 
 class UndoRefused(GavatError):

@@ -304,3 +304,5 @@ class EntryResult(NamedTuple):
     """Folder that the sidecars moved to."""
     summary: str = ""
     """What was done, where the names of the actions do not tell."""
+    left: str | None = None
+    """By which the file is known again that nobody wrote to since; where undo has to know it."""

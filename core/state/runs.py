@@ -186,6 +186,10 @@ class RunHistory:
         """What a run changed, in order."""
         return self._changes("SELECT * FROM changes WHERE run_id = ? ORDER BY number", (run_id,))
 
+    def begun(self) -> list[Change]:
+        """Changes that moved files and of which nobody knows how they ended: their runs were killed."""
+        return self._changes("SELECT * FROM changes WHERE status = ? AND set_aside IS NOT NULL", ("started",))
+
     def changes_to(self, path: str, count: int = 20) -> list[Change]:
         """The newest changes to one path, newest first."""
         return self._changes(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -15,7 +18,7 @@ import pytest
 from core.session_files import sample_fleet
 from tests.session_files.holding import IDLE, holding
 from tests.session_files.test_mending import bytes_of
-from tests.tool import Tool, states
+from tests.tool import BARE, CLEANUP, Tool, states
 
 
 @pytest.fixture
@@ -103,15 +106,64 @@ def test_a_pack_is_never_written_over_a_file(tool: Tool, fleet: Path, tmp_path: 
 
 
 def test_a_pack_that_cannot_be_written_is_said_and_undone(tool: Tool, fleet: Path, tmp_path: Path) -> None:
-    """The markers stand already: the line names the undo, and undo gives everything back."""
+    """The markers stand already: the line names the undo, and undo gives everything back; no half pack stays."""
     before = {path.name: path.read_bytes() for path in fleet.iterdir()}
 
-    done = _move(tool, fleet, "--to", tmp_path / "no such folder" / "fleet.pack")
+    done = subprocess.run(
+        [*BARE, "-B", CLEANUP, "files", "move", fleet, "--to", tmp_path / "fleet.pack", "--json"],
+        env=tool.env(),
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=_no_large_files,
+    )
 
-    assert done["exit_code"] == 1
-    assert "the pack cannot be written" in done["problems"][0]
-    assert tool.cleanup("undo", done["run_id"]).returncode == 0
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["exit_code"]) == (1, 1)
+    assert "the pack cannot be written" in document["problems"][0]
+    assert not list(tmp_path.glob("fleet.pack*"))
+    assert tool.cleanup("undo", document["run_id"]).returncode == 0
     assert {path.name: path.read_bytes() for path in fleet.glob("*.session")} == before
+
+
+def _no_large_files() -> None:
+    # Files may grow to 60 kB: the history fits, a pack of three sessions does not.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+
+@pytest.mark.parametrize("to", ["missing/fleet.pack", "fleet/x.session", "fleet/a.session-journal"])
+def test_a_bad_place_for_the_pack_is_refused_before_any_session_gives_way(
+    tool: Tool, fleet: Path, tmp_path: Path, to: str
+) -> None:
+    before = bytes_of(fleet)
+
+    done = tool.cleanup("files", "move", fleet, "--to", tmp_path / to)
+
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert bytes_of(fleet) == before
+
+
+def test_a_hard_linked_session_is_not_handed_over(tool: Tool, fleet: Path, tmp_path: Path) -> None:
+    """Its other name would stay here and start: two clients of one login."""
+    os.link(fleet / "a.session", fleet / "z.session")
+
+    assert tool.cleanup("files", "move", fleet / "a", "--to", tmp_path / "one.pack").returncode == 3
+
+
+def test_no_session_is_unpacked_beside_an_orphan_journal(
+    tool: Tool, fleet: Path, elsewhere: Path, tmp_path: Path
+) -> None:
+    """SQLite would play it into the new file."""
+    _move(tool, fleet, "--to", tmp_path / "fleet.pack")
+    sample_fleet.crash_in_large_transaction(str(elsewhere / "a"))
+    (elsewhere / "a.session").unlink()
+    before = bytes_of(elsewhere)
+
+    done = tool.cleanup("files", "move", tmp_path / "fleet.pack", "--to", elsewhere)
+
+    assert done.returncode == 1
+    assert bytes_of(elsewhere) == before
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "renamed"])

@@ -178,3 +178,15 @@ def test_a_healthy_fleet_has_nothing_to_salvage(tool: Tool, tmp_path: Path) -> N
 
     assert done.returncode == 0
     assert "No damaged session among 1 session." in done.stdout
+
+
+def test_nothing_is_written_beside_an_orphan_journal(tool: Tool, damaged: Path) -> None:
+    """SQLite deletes the journal of a new, empty database."""
+    sample_fleet.crash_in_large_transaction(str(damaged / "gone"))
+    (damaged / "gone.session").unlink()
+    before = bytes_of(damaged)
+
+    done = tool.cleanup("files", "salvage", damaged / "bot", "--out", damaged / "gone.session")
+
+    assert done.returncode == 1
+    assert bytes_of(damaged) == before

@@ -54,6 +54,20 @@ def test_pruning_is_shown_done_and_undone(tool: Tool, crashed: Path) -> None:
     assert states(_run(tool, "prune", "-n", "--keep", "60", crashed))["well"] == "fine"
 
 
+def test_pruned_rows_do_not_return_into_another_login(tool: Tool, crashed: Path) -> None:
+    """Access hashes belong to one account."""
+    run_id = _run(tool, "prune", "--keep", "10", crashed / "well")["run_id"]
+    (crashed / "well.session").unlink()
+    sample_fleet.write_healthy(str(crashed / "well"))
+    new = (crashed / "well.session").read_bytes()
+
+    undone = tool.cleanup("undo", run_id)
+
+    assert undone.returncode == 3
+    assert "another login stands there now" in undone.stdout
+    assert (crashed / "well.session").read_bytes() == new
+
+
 def test_one_session_can_be_named(tool: Tool, crashed: Path) -> None:
     """With or without its suffix."""
     sample_fleet.write_healthy(str(crashed / "other"))

@@ -7,12 +7,12 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from core.errors import PlanOutdated, SessionFileBusy
+from core.errors import PlanOutdated, SessionFileBusy, UndoRefused
 from core.session_files import sample_fleet
 from core.session_files.looking.listing import find_family
 from core.session_files.looking.probe import leases_without_signal
@@ -24,7 +24,10 @@ from core.session_files.mending.replace import (
     replace,
     return_from_quarantine,
 )
-from core.session_files.model import SessionFamily
+from core.session_files.model import RepairAction, SessionFamily
+from core.session_files.undoing.replaced import bring_back_replaced
+from core.state import Change, ChangeStatus, RunHistory, StateFolder
+from tests.tool import Tool
 
 
 @pytest.fixture(autouse=True)
@@ -175,3 +178,74 @@ def test_quarantine_without_a_replacement_is_undone_too(family: SessionFamily, t
     assert _contents(tmp_path) == {f"quarantine/run/{name}": data for name, data in before.items()}
     assert return_from_quarantine(family.target, quarantine) == 2
     assert _contents(tmp_path) == before
+
+
+def _killed(step: str, count: int, work: Callable[[], object]) -> None:
+    """Do the work in a child that is killed at the count-th call of a step."""
+    pid = os.fork()
+    if pid == 0:
+        _kill_at(step, count)
+        work()
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def _change(family: SessionFamily, quarantine: str, *, after: str | None = None) -> Change:
+    return Change(
+        "run", 1, family.path, "", RepairAction.RESTORE.value, None, 0o600, quarantine, ChangeStatus.STARTED, "", after
+    )
+
+
+def test_old_sidecars_do_not_return_to_a_session_that_was_used_after_the_kill(
+    family: SessionFamily, tmp_path: Path
+) -> None:
+    """The journal was moved, the swap never came; a bot started meanwhile and wrote: its commits stay."""
+    quarantine = quarantine_folder(family, "run")
+    new = _new(family)
+    _killed("rename", 2, lambda: replace(family, new, quarantine))  # the journal's, then the swap
+    assert not (tmp_path / "a.session-journal").exists()
+    with open(family.target, "ab") as bot:
+        bot.write(b"commits of a bot")
+    used = Path(family.target).read_bytes()
+
+    with pytest.raises(UndoRefused, match="it was used since"):
+        bring_back_replaced(_change(family, quarantine), "undo")
+
+    assert Path(family.target).read_bytes() == used
+    assert not (tmp_path / "a.session-journal").exists()
+
+
+def test_an_undo_that_was_killed_between_file_and_sidecar_is_finished(family: SessionFamily, tmp_path: Path) -> None:
+    """The old file is back and its journal not yet: the next undo knows the file again and brings the journal."""
+    before = _contents(tmp_path)
+    quarantine = quarantine_folder(family, "run")
+    left = replace(family, _new(family), quarantine)
+    change = _change(family, quarantine, after=left)
+    _killed("rename", 2, lambda: bring_back_replaced(change, "undo"))
+    assert not (tmp_path / "a.session-journal").exists()
+
+    assert bring_back_replaced(change, "undo") == "back in its place"
+
+    assert {name: data for name, data in _contents(tmp_path).items() if "/" not in name} == before
+
+
+def test_what_a_killed_run_moved_is_named_by_the_next_run(tmp_path: Path) -> None:
+    """Until it is brought back, its journal is in quarantine: exit 3 and the undo that helps."""
+    sessions = tmp_path / "sessions"
+    sessions.mkdir(mode=0o700)
+    sample_fleet.crash_in_large_transaction(str(sessions / "a"))
+    family = find_family(str(sessions / "a.session"))
+    tool = Tool(tmp_path / "state")
+    tool.cleanup("files", sessions / "nothing")
+    tool.files("-q", tmp_path)
+    quarantine = quarantine_folder(family, "20260101-000000-0001")
+    with RunHistory.open(StateFolder(str(tool.state))) as history:
+        history.record([_change(family, quarantine)._replace(run_id="20260101-000000-0001")])
+    new = _new(family)
+    _killed("rename", 2, lambda: replace(family, new, quarantine))
+
+    done = tool.cleanup(sessions)
+
+    assert done.returncode == 3
+    assert "run 20260101-000000-0001 was killed while it moved this session" in done.stderr
+    assert "undo 20260101-000000-0001" in done.stderr

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 from core.commands import exit_codes
 from core.commands.output import Output
+from core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from core.session_files.backups.catalog import Shelf
+    from core.commands.wiring import Wiring
+    from core.session_files.backups.catalog import Catalog, Shelf
 
 SUMMARY = """\
 Remove all backups of one session, because its login was revoked or should be nowhere else. The session itself, and what
@@ -29,28 +32,41 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Show, or remove."""
-    from core.commands.files.restore import only_shelf
     from core.commands.wiring import wire
-    from core.session_files.backups.catalog import Catalog
+    from core.session_files.backups.catalog import Catalog, Removed
     from core.session_files.mending.copies import CopyStore
     from core.state import RunHistory, new_run_id, run_lock
     from utils.clock import utc_now
+    from utils.redact import printable
 
     wiring = wire()
     state = wiring.state
-    catalog = Catalog(state.backups)
-    shelf = only_shelf(catalog, arguments.name, wiring)
-    path = shelf.backups[0].manifest.session
-    copies = CopyStore(state.copies)
+    catalog, copies = Catalog(state.backups), CopyStore(state.copies)
+    shelf, path = _meant(catalog, arguments.name, wiring)
+    if not shelf.backups and not shelf.unusable and not copies.of(path):
+        raise ConfigError(f"there is no backup and no copy of {printable(arguments.name)}", path=state.path)
     if not arguments.yes:
         return _show(shelf, path, len(copies.of(path)), output)
     with run_lock(state), RunHistory.open(state) as history:
         run_id = new_run_id(utc_now())
         history.begin(run_id, "files backup-purge", utc_now(), folders=path)
-        removed = catalog.purge(shelf)
+        removed = catalog.purge(shelf) if shelf.path else Removed(0, 0)
         dropped = copies.purge(path)
         history.end(run_id, "exit 0", utc_now())
     return _tell(path, removed.backups, dropped, output)
+
+
+def _meant(catalog: Catalog, name: str, wiring: Wiring) -> tuple[Shelf, str]:
+    """The backups of the session that is meant, unusable ones too, and the session's path; raises ConfigError."""
+    from core.commands.files.restore import only_shelf
+    from core.session_files.backups.catalog import Shelf
+
+    found = catalog.find(name)
+    if any(shelf.backups for shelf in found):
+        shelf = only_shelf(catalog, name, wiring)
+        return shelf, shelf.backups[0].manifest.session
+    path = os.path.abspath(name if name.endswith(".session") else f"{name}.session")
+    return (found[0] if found else Shelf("")), path
 
 
 def _show(shelf: Shelf, path: str, copies: int, output: Output) -> int:

@@ -11,11 +11,14 @@ from core.commands import exit_codes
 from core.commands.files.reporting import Words
 from core.commands.files.upkeep_work import UpkeepWork
 from core.commands.output import Output
+from core.commands.pastable import as_user
+from core.commands.sessions_text import user_name
 from core.commands.wiring import Wiring
 from core.errors import ConfigError, CopyFailed, GavatError, SessionFileError
+from core.session_files.looking.listing import SUFFIX
 from core.session_files.model import FileInspection, FolderPlan, FolderStat, Outcome, PlanEntry, Verdict
 from core.session_files.moving.leave import leave_marker, plan_move
-from core.session_files.moving.pack import read_pack, unpack, write_pack
+from core.session_files.moving.pack import PackUnusable, may_be_packed, read_pack, unpack, write_pack
 from core.session_files.verdicts import FolderReport
 from utils.redact import printable
 from utils.units import size_text
@@ -31,8 +34,7 @@ class MoveWork(UpkeepWork):
 
     def __init__(self, arguments: argparse.Namespace, output: Output, wiring: Wiring) -> None:
         super().__init__(arguments, output, wiring)
-        if os.path.lexists(arguments.to):
-            raise ConfigError("is there already", path=arguments.to, hint="name a new file for the pack")
+        _refuse_place(arguments.to)
 
     @property
     def _words(self) -> Words:
@@ -49,6 +51,8 @@ class MoveWork(UpkeepWork):
         if stuck:
             what = f"{len(stuck)} of {len(entries)} sessions cannot be moved now, so none is"
             self._problems.append(SessionFileError(what, hint="stop their bots, mend them, or name the others"))
+        elif not all(map(may_be_packed, names)):
+            self._problems.append(ConfigError("a session whose name begins with a dot cannot be packed"))
         elif len(set(names)) < len(names):
             self._problems.append(ConfigError("two sessions have one name", hint="move their folders one by one"))
         else:
@@ -59,8 +63,8 @@ class MoveWork(UpkeepWork):
         return leave_marker
 
     def _exit_code(self, reports: Sequence[FolderReport]) -> int:
-        if any(isinstance(problem, CopyFailed) for problem in self._problems):
-            return exit_codes.FAILED  # of the pack
+        if any(isinstance(problem, CopyFailed | PackUnusable) for problem in self._problems):
+            return exit_codes.FAILED
         left = any(one.outcome is not Outcome.DONE for report in reports for one in report.results.values())
         return exit_codes.NEEDS_ATTENTION if left else super()._exit_code(reports)
 
@@ -84,11 +88,26 @@ class MoveWork(UpkeepWork):
         return [f"{printable(self._arguments.to)}: {len(packed):,} packed, {size}, read back whole. Each is a login."]
 
 
+def _refuse_place(pack: str) -> None:
+    """Refuse a name for the pack before any session gives way to a marker; raises ConfigError."""
+    if os.path.lexists(pack):
+        raise ConfigError("is there already", path=pack, hint="name a new file for the pack")
+    folder = os.path.dirname(os.path.abspath(pack))
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError("no file can be made in that folder", path=folder, hint="name a folder that you may write")
+    if SUFFIX in os.path.basename(pack):
+        raise ConfigError("a pack is no session: its name is taken for one", path=pack, hint="name it fleet.pack")
+
+
 def unpack_to(pack: str, arguments: argparse.Namespace, output: Output) -> int:
     """Check a pack and put its sessions into the folder `--to`."""
     folder = arguments.to
     if not os.path.isdir(folder):
         raise ConfigError("there is no such folder", path=folder, hint="make it (mode 0700) and run again")
+    owner = os.stat(folder).st_uid
+    if os.geteuid() == 0 and owner != 0:
+        hint = f"run as that user: {as_user(user_name(owner))}"
+        raise ConfigError("belongs to another user: nothing was unpacked", path=folder, hint=hint)
     if arguments.dry_run:
         sessions = [{"name": one.name, "bytes": one.bytes, "logged_in": None} for one in read_pack(pack)]
     else:

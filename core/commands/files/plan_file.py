@@ -103,7 +103,7 @@ def read_plan(path: str) -> PlanFile:
         }
     except OSError as error:
         raise ConfigError(f"the plan cannot be read ({error.strerror})", path=path) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError("is no plan: write one with --plan-out", path=path) from error
     return PlanFile(tuple(folders), tightened, entries)
 

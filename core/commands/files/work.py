@@ -14,7 +14,7 @@ from core.commands.files.reporting import Ending, Words, has_work, log, tell
 from core.commands.output import Output
 from core.commands.sessions_text import user_name
 from core.commands.wiring import Target, Wiring, interruption, session_folders
-from core.errors import ConfigError, FolderReadOnly, GavatError, SessionFileError, StateError
+from core.errors import ConfigError, FolderReadOnly, GavatError, RunUnfinished, SessionFileError, StateError
 from core.session_files.looking.inspect import Depth, FolderInspection, inspect_again, inspect_folder
 from core.session_files.looking.probe import leases_without_signal
 from core.session_files.model import EntryResult, FileInspection, FolderPlan, FolderStat, Outcome, PlanEntry
@@ -77,6 +77,7 @@ class FilesWork:
             run_id = new_run_id(self._now)
             folders = " ".join(printable(target.folder) for target in self._targets)
             history.begin(run_id, self.command, self._now, folders=folders)
+            self._name_unfinished(history)
             applier = Applier(state, history, run_id, self._wiring.files.copies_kept, self._act())
             reports = [self._apply(applier, plan, interrupted) for plan in self._plans()]
             said = [] if interrupted else self._finish(reports, run_id)
@@ -117,6 +118,18 @@ class FilesWork:
         from core.session_files.mending.apply import mend_family
 
         return mend_family
+
+    def _name_unfinished(self, history: RunHistory) -> None:
+        """Sessions of which a killed run moved a part: SQLite must not open them before they are whole again."""
+        from core.commands.pastable import command_line
+        from core.session_files.undoing.replaced import is_half_done
+
+        folders = {os.path.realpath(target.folder) for target in self._targets}
+        for change in history.begun():
+            if os.path.realpath(os.path.dirname(change.path)) in folders and is_half_done(change):
+                message = f"run {change.run_id} was killed while it moved this session"
+                hint = f"bring it back first: {command_line('cleanup_sessions.py', 'undo', change.run_id)}"
+                self._problems.append(RunUnfinished(message, path=change.path, hint=hint))
 
     def _finish(self, _reports: Sequence[FolderReport], _run_id: str) -> list[str]:
         """What a chore does when all its sessions are done; returns lines to be said."""
@@ -228,6 +241,8 @@ class FilesWork:
             return exit_codes.FAILED
         if any(isinstance(problem, ConfigError) for problem in self._problems):
             return exit_codes.USAGE
+        if any(isinstance(problem, RunUnfinished) for problem in self._problems):
+            return exit_codes.NEEDS_ATTENTION
         needing = any(still_needs(entry, report.result(entry)) for report in reports for entry in report.plan.entries)
         return exit_codes.NEEDS_ATTENTION if needing else exit_codes.DONE
 

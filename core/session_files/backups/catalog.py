@@ -16,7 +16,7 @@ from typing import NamedTuple
 from core.errors import StateError
 from core.session_files.backups.errors import BackupUnusable
 from core.session_files.backups.manifest import MANIFEST_NAME, Manifest, from_json
-from core.session_files.mending.copies import shelf_name, sync_folder
+from core.session_files.mending.copies import shelf_name, shelf_of, sync_folder
 from core.session_files.model import EntryKind, SessionFamily
 
 PARTIAL = ".partial-"
@@ -175,6 +175,8 @@ def read_backup(folder: str) -> Backup:
     except OSError as error:
         raise BackupUnusable(f"its manifest cannot be read ({error.strerror})", path=path) from error
     backup = Backup(folder, manifest)
+    if _parts(shelf_of(manifest.session))[1] != _parts(os.path.basename(os.path.dirname(folder)))[1]:
+        raise BackupUnusable("its manifest names another session than its shelf", path=path)
     try:
         size = os.lstat(backup.path).st_size
     except OSError as error:

@@ -24,6 +24,10 @@ def plan_restore(seen: FileInspection, backup: Backup) -> PlanEntry:
     note = FindingNote("GV163", f"backup of {utc_text(manifest.taken_at)}, {login}, {size_text(manifest.source.bytes)}")
     if seen.occupancy.usage is Usage.IN_USE:
         return PlanEntry(seen, Verdict.IN_USE, (note,), needs_mending=True)
+    main = seen.family.main
+    if main is not None and main.links > 1:
+        named = FindingNote("GV113", f"{main.links} names for one file")
+        return PlanEntry(seen, Verdict.UNKNOWN, (named, note), needs_mending=True)
     if seen.occupancy.usage is Usage.UNKNOWN or seen.family.kind not in _CAN_GIVE_WAY:
         reason = seen.occupancy.reason or seen.family.note or seen.family.kind.value
         return PlanEntry(seen, Verdict.UNKNOWN, (FindingNote("GV131", reason), note), needs_mending=True)
@@ -36,9 +40,9 @@ def restore_family(entry: PlanEntry, run_id: str, backup: Backup, cipher: Cipher
     fetched = fetch(backup, family.target, cipher=cipher)
     quarantine = quarantine_folder(family, run_id)
     try:
-        replace(family, fetched.path, quarantine)
+        left = replace(family, fetched.path, quarantine)
     finally:
         with suppress(FileNotFoundError):
             os.unlink(fetched.path)
     gave_way = family.main is not None or family.sidecars
-    return Acted(fetched.contents, quarantine if gave_way else None)
+    return Acted(fetched.contents, quarantine if gave_way else None, left=left)

@@ -13,6 +13,8 @@ SUFFIX = ".session"
 LOCK_SUFFIX = ".lock"
 SET_ASIDE_FOLDER, QUARANTINE_FOLDER = "set-aside", "quarantine"
 """Sub-folders that orphan sidecars, and whole families that were replaced, move to; never listed for sessions."""
+OWN_FILES = ".gavat-"
+"""Begins the names of files that a run makes beside a session before they bear its name."""
 OWN_FOLDERS = (SET_ASIDE_FOLDER, QUARANTINE_FOLDER)
 _SIDECAR_SUFFIXES = {SUFFIX + kind.value: kind for kind in SidecarKind}
 _FAMILY_SUFFIXES = (SUFFIX, SUFFIX + LOCK_SUFFIX, *_SIDECAR_SUFFIXES)
@@ -69,6 +71,8 @@ class Listing:
 
     def _take(self, entry: os.DirEntry[str]) -> None:
         name = entry.name
+        if name.startswith(OWN_FILES):
+            return  # half-made, by a run that is at work or was killed
         if name.endswith(_FAMILY_SUFFIXES):
             try:
                 found = entry.stat(follow_symlinks=False)

@@ -23,7 +23,6 @@ from core.session_files.mending.copies import (
     is_unchanged,
     shelf_name,
 )
-from core.session_files.mending.identity import identity_of
 from core.session_files.mending.permissions import PRIVATE_FILE, PRIVATE_FOLDER, set_mode
 from core.session_files.mending.recovery import recover
 from core.session_files.mending.replace import put_in_quarantine, quarantine_folder
@@ -37,6 +36,7 @@ from core.session_files.model import (
     Outcome,
     PlanEntry,
     RepairAction,
+    SessionFamily,
     Usage,
     Verdict,
 )
@@ -69,6 +69,8 @@ class Acted(NamedTuple):
     """Folder that the sidecars moved to."""
     summary: str = ""
     """What was done, where the names of the actions do not tell."""
+    left: str | None = None
+    """Identity of the file as it was left, taken while nobody else could have it open (`identity_of`)."""
 
 
 Act = Callable[[PlanEntry, str], Acted]
@@ -174,6 +176,7 @@ class Applier:
             if prober.ask(entry.seen.family, read=0).occupancy.usage is not Usage.FREE:
                 raise SessionFileBusy("in use since it was looked at", path=entry.seen.family.path)
             family = entry.seen.family
+            _refuse_foreign_folder(family)
             if entry.actions in _BYTES_STAY or (family.main is None and not family.sidecars):
                 return _Prepared(entry)
             if _needs_rehearsal(entry):
@@ -244,7 +247,13 @@ class Applier:
         except OSError as error:
             return self._failed_midway(one, SessionFileError(f"{error.strerror}", path=family.path))
         return EntryResult(
-            entry, Outcome.DONE, after=acted.after, copy=one.copy, set_aside=acted.set_aside, summary=acted.summary
+            entry,
+            Outcome.DONE,
+            after=acted.after,
+            copy=one.copy,
+            set_aside=acted.set_aside,
+            summary=acted.summary,
+            left=acted.left,
         )
 
     def _failed_midway(self, one: _Prepared, error: GavatError) -> EntryResult:
@@ -253,6 +262,16 @@ class Applier:
             self._discard(one.copy)
             return failed
         return failed._replace(copy=one.copy)
+
+
+def _refuse_foreign_folder(family: SessionFamily) -> None:
+    """Root follows no link into the folder of another user, who could swap names under its hands."""
+    if os.geteuid() == 0 and family.path != family.target:
+        owner = os.stat(os.path.dirname(family.target)).st_uid
+        if owner != 0:
+            raise SessionFileError(
+                "it is a link into a folder of another user", path=family.path, hint=f"run as that user: uid {owner}"
+            )
 
 
 def _needs_rehearsal(entry: PlanEntry) -> bool:
@@ -272,7 +291,7 @@ def _finished(change: Change, result: EntryResult) -> Change:
         status=ChangeStatus.DONE if done else ChangeStatus.FAILED,
         copy=result.copy,
         detail=result.detail,
-        after=identity_of(result.entry.seen.family.target) if done else None,
+        after=result.left,
     )
 
 

@@ -233,6 +233,21 @@ def sync_folder(folder: str) -> None:
         os.close(descriptor)
 
 
+def is_taken(path: str) -> bool:
+    """Whether a session of that path, or a sidecar that SQLite would take for its own, is there already."""
+    return any(os.path.lexists(path + suffix) for suffix in ("", *_SIDECAR_SUFFIXES))
+
+
+def copy_privately(source: str, new: str) -> None:
+    """Copy into a new file (0600), on disk at return; raises OSError where the name is taken."""
+    target = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        _copy_bytes(source, target, os.stat(source).st_size)
+        os.fsync(target)
+    finally:
+        os.close(target)
+
+
 def sync_file(path: str) -> None:
     """Put a file's bytes on disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from core.errors import PlanOutdated, SessionFileBusy, SessionFileError
 from core.session_files.looking.listing import QUARANTINE_FOLDER
@@ -34,9 +35,10 @@ def beside(family: SessionFamily) -> str:
     return os.path.join(folder, _NEW + name)
 
 
-def replace(family: SessionFamily, new: str, quarantine: str) -> None:
+def replace(family: SessionFamily, new: str, quarantine: str) -> str | None:
     """Move the family to the folder `quarantine` and the file `new`, made at `beside(family)`, into its place.
 
+    Returns the identity of the new file while nobody else can have it open (`identity_of`).
     `new` gets mode 0600 and the owner of the session, or of the folder. Raises SessionFileBusy or PlanOutdated when
     somebody came first (everything is as before), SessionFileError when it cannot be done.
     """
@@ -46,12 +48,13 @@ def replace(family: SessionFamily, new: str, quarantine: str) -> None:
                 raise PlanOutdated("it changed since it was looked at", path=family.path)
             _make_private(new, family)
             _make_folders(quarantine, os.path.dirname(family.target))
-            _note_new(family.target, new, quarantine)
+            _note(family.target, quarantine, new=new)
             _move_away(family, quarantine)
             _take_place(family, new)
             if not all(map(_is_held, leases)):
                 _swap_back(family, quarantine)
                 raise SessionFileBusy("somebody opened it in this very moment; it is as it was", path=family.path)
+            return identity_of(family.target)
     except OSError as error:
         raise SessionFileError(f"cannot be replaced ({error.strerror})", path=family.path) from error
     finally:
@@ -90,6 +93,7 @@ def put_in_quarantine(family: SessionFamily, quarantine: str) -> None:
             if not is_unchanged(family):
                 raise PlanOutdated("it changed since it was looked at", path=family.path)
             _make_folders(quarantine, os.path.dirname(family.target))
+            _note(family.target, quarantine, new=None)
             _move_sidecars(family, quarantine)
             if family.main is not None:
                 os.rename(family.target, _in(quarantine, family.target))
@@ -101,13 +105,23 @@ def put_in_quarantine(family: SessionFamily, quarantine: str) -> None:
         raise SessionFileError(f"cannot be moved to quarantine ({error.strerror})", path=family.path) from error
 
 
-def replaced_by(target: str, quarantine: str) -> str | None:
-    """The identity of the file that was to take the place of `target`, as noted before it did; None without a note."""
+class Noted(NamedTuple):
+    """What was noted in a quarantine before the first file moved there: identities, for whoever finds it half done."""
+
+    old: str | None
+    """The session itself; None where there were only sidecars, or nothing."""
+    new: str | None
+    """The file that was to take its place; None for a move without a replacement."""
+
+
+def noted_in(quarantine: str, target: str) -> Noted | None:
+    """The note about `target`; None where there is none, and then nothing had moved yet. Raises OSError."""
     try:
         with open(_note_path(target, quarantine), encoding="ascii") as note:
-            return note.read()
+            old, _, new = note.read().partition("\n")
     except FileNotFoundError:
         return None
+    return Noted(old or None, new or None)
 
 
 def return_from_quarantine(target: str, quarantine: str) -> int:
@@ -136,10 +150,10 @@ def _note_path(target: str, quarantine: str) -> str:
     return os.path.join(quarantine, f".{os.path.basename(target)}.replaced-by")
 
 
-def _note_new(target: str, new: str, quarantine: str) -> None:
-    """Note by what the new file is known again: a run that is killed after the swap cannot say it any more."""
+def _note(target: str, quarantine: str, *, new: str | None) -> None:
+    """Note by what both files are known again: a run that is killed in between cannot say it any more."""
     with open(_note_path(target, quarantine), "w", encoding="ascii") as note:
-        note.write(identity_of(new) or "")
+        note.write(f"{identity_of(target) or ''}\n{(new and identity_of(new)) or ''}")
         note.flush()
         os.fsync(note.fileno())
 

@@ -23,7 +23,7 @@ def plan_move(entry: PlanEntry) -> PlanEntry:
     whole = contents.kind in (ContentsKind.TELETHON, ContentsKind.NEWER) and not entry.actions
     if entry.verdict is Verdict.SKIPPED:
         return entry
-    if free and whole and entry.verdict is not Verdict.DAMAGED:
+    if free and whole and entry.verdict in (Verdict.FINE, Verdict.ATTENTION):
         login = "logged in" if contents.logged_in else "not logged in"
         note = FindingNote("GV164", f"whole, {login}")
         return PlanEntry(entry.seen, Verdict.MEND, (note,), (RepairAction.MOVE,), needs_mending=True)
@@ -44,5 +44,5 @@ def leave_marker(entry: PlanEntry, run_id: str) -> Acted:
             os.fsync(file.fileno())
     except OSError as error:
         raise SessionFileError(f"no marker could be made ({error.strerror})", path=family.path) from error
-    replace(family, new, quarantine)
-    return Acted(set_aside=quarantine)
+    left = replace(family, new, quarantine)
+    return Acted(set_aside=quarantine, left=left)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from core.errors import CopyFailed, GavatError
 from core.session_files.looking.listing import SUFFIX
-from core.session_files.mending.copies import SPACE_LEFT, read_chunks, sync_folder
+from core.session_files.mending.copies import SPACE_LEFT, is_taken, read_chunks, sync_folder
 from core.session_files.mending.recovery import errors_named, verify
 from core.session_files.model import Contents, ContentsKind
 from utils.sqlite_uri import sqlite_uri
@@ -50,6 +50,11 @@ def is_pack(path: str) -> bool:
     return os.path.isfile(path) and tarfile.is_tarfile(path)
 
 
+def may_be_packed(name: str) -> bool:
+    """Whether it is a plain file name of a session, which a pack may carry."""
+    return os.path.basename(name) == name and name.endswith(SUFFIX) and not name.startswith(".")
+
+
 def write_pack(sessions: Sequence[str], path: str) -> tuple[Packed, ...]:
     """Write the session files into a new pack (0600) and read it back; raises CopyFailed, PackUnusable.
 
@@ -69,12 +74,12 @@ def write_pack(sessions: Sequence[str], path: str) -> tuple[Packed, ...]:
             os.fsync(file.fileno())
         read_pack(partial)
         os.link(partial, path)  # fails where the name is taken
-        os.unlink(partial)
         sync_folder(os.path.dirname(os.path.abspath(path)))
     except OSError as error:
+        raise CopyFailed(f"the pack cannot be written ({error.strerror})", path=path) from error
+    finally:
         with suppress(OSError):
             os.unlink(partial)
-        raise CopyFailed(f"the pack cannot be written ({error.strerror})", path=path) from error
     return packed
 
 
@@ -98,11 +103,11 @@ def read_pack(path: str) -> tuple[Packed, ...]:
 def unpack(path: str, folder: str) -> tuple[tuple[Packed, Contents], ...]:
     """Put every session of a pack into the folder (0600), each opened and checked before any bears its name.
 
-    Raises PackUnusable when one is not whole, CopyFailed when a name is taken or the disk takes no more; then none of
-    them is there.
+    Raises PackUnusable when one is not whole, CopyFailed when a name is taken, by a sidecar too, or the disk takes no
+    more; nothing that is there is overwritten.
     """
     packed = read_pack(path)
-    taken = [one.name for one in packed if os.path.lexists(os.path.join(folder, one.name))]
+    taken = [one.name for one in packed if is_taken(os.path.join(folder, one.name))]
     if taken:
         raise CopyFailed(f"there is a {taken[0]} already", path=folder, hint="nothing was unpacked: name another one")
     made: list[tuple[str, str]] = []
@@ -115,7 +120,7 @@ def unpack(path: str, folder: str) -> tuple[tuple[Packed, Contents], ...]:
                 _extract(_opened(tar, one, path), partial)
                 checked.append((one, _checked(partial, one, path)))
         for partial, name in made:
-            os.rename(partial, name)
+            os.link(partial, name)  # fails where a session has come to be since
         sync_folder(folder)
     except OSError as error:
         raise CopyFailed(f"the pack cannot be unpacked ({error.strerror})", path=folder) from error
@@ -149,7 +154,7 @@ def _listed(tar: tarfile.TarFile, path: str) -> tuple[Packed, ...]:
     except (ValueError, KeyError, TypeError):
         raise PackUnusable("is no pack: files move DIR --to PACK writes one", path=path) from None
     for one in packed:
-        if os.path.basename(one.name) != one.name or not one.name.endswith(SUFFIX) or one.name.startswith("."):
+        if not may_be_packed(one.name):
             raise PackUnusable("a name in it is no plain name of a session", path=path)
     return packed
 

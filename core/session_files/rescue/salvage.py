@@ -10,6 +10,7 @@ from core.session_files.database.salvage import Rescued, salvage
 from core.session_files.database.schema import NEWEST_SCHEMA, TABLES, column_names, definition
 from core.session_files.database.telethon_rows import Table
 from core.session_files.mending.apply import Acted
+from core.session_files.mending.copies import is_taken
 from core.session_files.mending.recovery import connect_alone, exclusive_transaction, verify
 from core.session_files.mending.replace import beside, quarantine_folder, replace
 from core.session_files.model import (
@@ -55,6 +56,8 @@ def write_rescued(found: Rescued, path: str) -> Contents:
 
     Only the first login is written: Telethon reads one, and which one of several would be left to chance.
     """
+    if is_taken(path):
+        raise SessionFileError("a session, or a sidecar of one, is there already", path=path, hint="name a new file")
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
     except OSError as error:
@@ -86,8 +89,8 @@ def salvage_family(entry: PlanEntry, run_id: str) -> Acted:
     with suppress(FileNotFoundError):
         os.unlink(new)  # of a run that was killed
     contents = write_rescued(found, new)
-    replace(family, new, quarantine)
-    return Acted(contents, quarantine)
+    left = replace(family, new, quarantine)
+    return Acted(contents, quarantine, left=left)
 
 
 def rescued_text(found: Rescued) -> str:

@@ -8,17 +8,24 @@ from contextlib import suppress
 from core.errors import SessionFileBusy, UndoRefused
 from core.session_files.looking.filesystem import file_system_of
 from core.session_files.looking.inspect import inspect_again
+from core.session_files.looking.listing import find_family
 from core.session_files.mending.identity import identity_of
 from core.session_files.mending.replace import (
     beside,
     bring_back,
+    noted_in,
     put_in_quarantine,
     quarantine_folder,
-    replaced_by,
     return_from_quarantine,
 )
 from core.session_files.model import EntryKind, SessionFamily, SidecarKind, Usage
 from core.state import Change
+
+
+def is_half_done(change: Change) -> bool:
+    """Whether a killed run left files of the session in quarantine, its journal or WAL perhaps; raises OSError."""
+    target, quarantine = os.path.realpath(change.path), _quarantine_of(change)
+    return noted_in(quarantine, target) is not None
 
 
 def bring_back_replaced(change: Change, run_id: str) -> str:
@@ -28,9 +35,16 @@ def bring_back_replaced(change: Change, run_id: str) -> str:
     SessionFileBusy, SessionFileError.
     """
     target, quarantine = os.path.realpath(change.path), _quarantine_of(change)
-    new_one = change.after or replaced_by(target, quarantine)
-    if change.after is None and (new_one is None or identity_of(target) != new_one):
-        return _bring_back_unfinished(change, target, quarantine)
+    noted = noted_in(quarantine, target)
+    now = identity_of(target)
+    _remove_half_made(target)
+    if noted is not None and now == noted.old:
+        # The run was killed before the swap, or an undo in the middle: the old file is in its place.
+        _return_sidecars(change, target, quarantine)
+        return "back in its place"
+    new_one = change.after or (noted.new if noted is not None else None)
+    if new_one is None:
+        return "nothing had been replaced"
     refuse_used(change, new_one, f"what it replaced is in {quarantine}")
     family = free_family(change)
     own = quarantine_folder(family, run_id)
@@ -45,24 +59,46 @@ def bring_back_replaced(change: Change, run_id: str) -> str:
 def return_to_its_place(change: Change) -> str:
     """Bring back what was moved to quarantine, and say so; raises UndoRefused when a new session bears its name."""
     target, quarantine = os.path.realpath(change.path), _quarantine_of(change)
+    noted = noted_in(quarantine, target)
     moved = _names_in(quarantine, target)
     if not moved:
+        return_from_quarantine(target, quarantine)
         return "nothing had been moved"
-    if target in moved and os.path.lexists(target) and not _is_in_both_places(target, quarantine):
+    now = identity_of(target)
+    if target in moved and now is None:
+        return_from_quarantine(target, quarantine)
+    elif noted is not None and now == noted.old:
+        _return_sidecars(change, target, quarantine)
+    else:
         hint = f"the old one stays in {quarantine}"
         raise UndoRefused("a session of that name is there now", path=change.path, hint=hint)
-    return_from_quarantine(target, quarantine)
     return "back in its place"
+
+
+def _return_sidecars(change: Change, target: str, quarantine: str) -> None:
+    """Return what moved while the session itself stayed, or came back already; nothing may have been written since."""
+    moved = [path for path in _names_in(quarantine, target) if path != target]
+    if moved:
+        _refuse_holders(change)
+        if any(os.path.lexists(path) for path in moved):
+            hint = f"the old sidecars are in {quarantine}"
+            raise UndoRefused("it has sidecars of its own now", path=change.path, hint=hint)
+    return_from_quarantine(target, quarantine)
+
+
+def _refuse_holders(change: Change) -> None:
+    now = inspect_again(change.path, file_system=file_system_of(os.path.dirname(change.path)))
+    if now.occupancy.usage is not Usage.FREE:
+        raise SessionFileBusy(f"{now.occupancy.usage.value}: {now.occupancy.reason}", path=change.path)
 
 
 def free_family(change: Change) -> SessionFamily:
     """The session of a change as it is now; raises UndoRefused when it is gone, SessionFileBusy when it is in use."""
-    now = inspect_again(change.path, file_system=file_system_of(os.path.dirname(change.path)))
-    if now.family.kind is not EntryKind.SESSION:
+    family = find_family(change.path)
+    if family.kind is not EntryKind.SESSION:
         raise UndoRefused("the session file is not there any more", path=change.path)
-    if now.occupancy.usage is not Usage.FREE:
-        raise SessionFileBusy(f"{now.occupancy.usage.value}: {now.occupancy.reason}", path=change.path)
-    return now.family
+    _refuse_holders(change)
+    return family
 
 
 def refuse_used(change: Change, left: str | None, where: str) -> None:
@@ -71,17 +107,13 @@ def refuse_used(change: Change, left: str | None, where: str) -> None:
         raise UndoRefused("it was used since; undo would lose what was written after", path=change.path, hint=where)
 
 
-def _bring_back_unfinished(change: Change, target: str, quarantine: str) -> str:
-    """After a kill before the new file took the place: the old one never left it, or is linked in both."""
-    moved = _names_in(quarantine, target)
-    if target in moved and not _is_in_both_places(target, quarantine):
-        hint = f"what it replaced is in {quarantine}"
-        raise UndoRefused("it was used since that run was killed", path=change.path, hint=hint)
-    return_from_quarantine(target, quarantine)
-    family = SessionFamily(os.path.basename(target), target, target, EntryKind.SESSION, None)
-    with suppress(FileNotFoundError):
-        os.unlink(beside(family))  # made and never used
-    return "nothing had been replaced"
+def _remove_half_made(target: str) -> None:
+    """Remove what a killed run made beside the session and never used; each is a whole login."""
+    folder, name = os.path.split(target)
+    family = SessionFamily(name, target, target, EntryKind.SESSION, None)
+    for half_made in (beside(family), os.path.join(folder, f".{name}.restoring")):
+        with suppress(FileNotFoundError):
+            os.unlink(half_made)
 
 
 def _quarantine_of(change: Change) -> str:
@@ -94,8 +126,3 @@ def _names_in(quarantine: str, target: str) -> list[str]:
     suffixes = ["", *(kind.value for kind in SidecarKind)]
     base = os.path.basename(target)
     return [target + suffix for suffix in suffixes if os.path.lexists(os.path.join(quarantine, base + suffix))]
-
-
-def _is_in_both_places(target: str, quarantine: str) -> bool:
-    there = os.path.join(quarantine, os.path.basename(target))
-    return os.path.lexists(there) and os.path.lexists(target) and os.path.samefile(there, target)

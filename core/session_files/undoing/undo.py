@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from core.errors import GavatError, UndoRefused
-from core.session_files.mending.copies import CopyStore, copy_members, shelf_name
+from core.session_files.mending.copies import CopyStore, copy_members, copy_privately, shelf_name
 from core.session_files.mending.permissions import set_mode
 from core.session_files.mending.recovery import recover
 from core.session_files.mending.replace import beside, quarantine_folder, replace
@@ -119,7 +119,9 @@ class Undoer:
         else:
             refuse_used(change, change.after, f"the bytes of before are in {copy}")
         kept, new = self._keep(family), beside(family)
-        shutil.copyfile(os.path.join(copy, os.path.basename(family.target)), new)
+        with suppress(FileNotFoundError):
+            os.unlink(new)  # of an undo that was killed
+        copy_privately(os.path.join(copy, os.path.basename(family.target)), new)
         replace(family, new, quarantine_folder(family, self._run_id))
         return f"bytes of before are back; those of now are in {kept}"
 

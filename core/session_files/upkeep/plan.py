@@ -105,7 +105,7 @@ def is_half_made(entry: PlanEntry) -> bool:
     """Whether its tables are what Telethon left when it was stopped, with nothing to be mended before."""
     contents = entry.seen.contents
     free = entry.seen.occupancy.usage is Usage.FREE and not entry.actions
-    return free and contents is not None and contents.kind in _HALF
+    return free and entry.verdict is Verdict.ATTENTION and contents is not None and contents.kind in _HALF
 
 
 def repair_text(statements: tuple[str, ...]) -> str:

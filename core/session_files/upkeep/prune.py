@@ -11,6 +11,7 @@ import os
 import sqlite3
 from contextlib import closing
 
+from core.errors import UndoRefused
 from core.session_files.mending.apply import Acted
 from core.session_files.mending.recovery import connect_alone, errors_named, exclusive_transaction
 from core.session_files.model import PlanEntry
@@ -77,10 +78,14 @@ def prune_family(entry: PlanEntry, rule: PruneRule) -> Acted:
 def give_back(path: str, copy: str) -> int:
     """Insert the rows that `copy` has and the session lacks, and return how many; what is newer stays.
 
-    Raises SessionFileBusy when somebody has it open, SessionFileError.
+    Raises UndoRefused when it is another login by now, SessionFileBusy when somebody has it open, SessionFileError.
     """
     with connect_alone(path) as database:
         database.execute("ATTACH ? AS copy", (sqlite_uri(copy, mode="ro"),))
+        keys = "SELECT dc_id, auth_key FROM {}.sessions ORDER BY 1"
+        if database.execute(keys.format("main")).fetchall() != database.execute(keys.format("copy")).fetchall():
+            # Access hashes belong to one account.
+            raise UndoRefused("another login stands there now", path=path, hint=f"the bytes of before are in {copy}")
         with exclusive_transaction(database):
             for column in _NAMED:
                 if not _has_index(database, column, "copy"):

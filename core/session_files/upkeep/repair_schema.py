@@ -12,6 +12,8 @@ from contextlib import closing
 from core.errors import SessionFileDamaged, SessionFileError
 from core.session_files.database.schema import TABLES, Columns, NotTelethons, downgrades, schema_repairs
 from core.session_files.mending.apply import Acted
+from core.session_files.mending.copies import is_taken
+from core.session_files.mending.identity import identity_of
 from core.session_files.mending.recovery import connect_alone, errors_named, exclusive_transaction, verify
 from core.session_files.model import Contents, ContentsKind, PlanEntry
 from utils.sqlite_uri import sqlite_uri
@@ -25,7 +27,9 @@ def statements_for(path: str) -> tuple[str, ...]:
 
 def repair_family(entry: PlanEntry) -> Acted:
     """Repair the session of a plan's entry."""
-    return Acted(repair(entry.seen.family.target))
+    path = entry.seen.family.target
+    contents = repair(path)
+    return Acted(contents, left=identity_of(path))
 
 
 def repair(path: str) -> Contents:
@@ -45,6 +49,8 @@ def write_downgraded(path: str, new: str, version: int) -> Contents:
 
     Raises SessionFileBusy, SessionFileError; then `new` does not exist.
     """
+    if is_taken(new):
+        raise SessionFileError("a session, or a sidecar of one, is there already", path=new, hint="name a new file")
     try:
         os.close(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
