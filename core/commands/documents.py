@@ -54,6 +54,7 @@ def report_document(
         "folders": [_folder(report) for report in reports],
         "summary": count_states(reports),
         "copies": view.copies._asdict(),
+        "backups": view.backups._asdict(),
         "set_aside": view.set_aside._asdict(),
         "runs": [run._asdict() for run in view.runs or ()],
         **around,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from core.commands.surroundings import Surroundings
     from core.errors import GavatError
     from core.monitoring import CopiesView, FleetView, SetAsideView
+    from core.state import StateFolder
 
 SUMMARY = "Show the state of all sessions, lock files, copies and runs, of processes and log files."
 EXAMPLES = """\
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if output.json:
         output.document(report_document(reports, view, surroundings_document(around), now=now, problems=problems))
     else:
-        lines = _text(view, output, now, wiring.state.copies, verbose=arguments.verbose)
+        lines = _text(view, output, now, wiring.state, verbose=arguments.verbose)
         lines += [line for name, value in surroundings_text(around, now) for line in _fact(name, value, output)]
         output.lines([*lines, *_next_step(view, arguments.folders or wiring.files.sessions, arguments.recursive)])
         for problem in problems:
@@ -74,7 +75,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     return exit_codes.USAGE if problems else exit_codes.DONE
 
 
-def _text(view: FleetView, output: Output, now: datetime, copies_folder: str, *, verbose: bool) -> list[str]:
+def _text(view: FleetView, output: Output, now: datetime, state: StateFolder, *, verbose: bool) -> list[str]:
     from core.commands.sessions_text import folder_lines
     from core.session_files.model import Usage
     from core.session_files.verdicts import FolderReport
@@ -87,7 +88,8 @@ def _text(view: FleetView, output: Output, now: datetime, copies_folder: str, *,
     found = sum(plan.folder.lock_files for plan in view.plans)
     facts = [
         ("lock files", f"{found}, {held} held; they stay when a bot ends, only a held one means something"),
-        ("copies", _copies(view.copies, copies_folder)),
+        ("copies", _logins(view.copies, state.copies, "copy", "copies")),
+        ("backups", _logins(view.backups, state.backups, "backup", "backups")),
         *_set_aside(view.set_aside),
     ]
     lines += [line for name, value in facts for line in _fact(name, value, output)]
@@ -114,7 +116,7 @@ def _look_around(view: FleetView, named: Sequence[str]) -> Surroundings:
     return Surroundings(find_processes(view.plans), look_at_logs(folders, sessions=sessions), folders)
 
 
-def _copies(copies: CopiesView, folder: str) -> str:
+def _logins(copies: CopiesView, folder: str, one: str, many: str) -> str:
     from core.commands.sessions_text import plural
     from utils.redact import printable
     from utils.units import size_text
@@ -123,7 +125,7 @@ def _copies(copies: CopiesView, folder: str) -> str:
         return f"{printable(folder)} cannot be read by this user"
     if not copies.copies:
         return "none"
-    number = "1 copy" if copies.copies == 1 else f"{copies.copies:,} copies"
+    number = f"1 {one}" if copies.copies == 1 else f"{copies.copies:,} {many}"
     what = f"{number} of {plural(copies.sessions, 'session')}, {size_text(copies.bytes)}"
     return f"{what}, in {printable(folder)}; each is a login, never run one"
 

@@ -35,6 +35,9 @@ class FleetView(NamedTuple):
     plans: tuple[FolderPlan, ...]
     problems: tuple[GavatError, ...]
     copies: CopiesView
+    """Made before each change."""
+    backups: CopiesView
+    """Taken by `files backup`."""
     set_aside: SetAsideView
     runs: tuple[RunRecord, ...] | None
     """Newest first; None where the history cannot be read, which is among the problems."""
@@ -75,6 +78,7 @@ def collect_fleet(folders: Sequence[str], state: StateFolder, *, depth: Depth, n
         tuple(plans),
         tuple(problems),
         count_copies(state.copies),
+        count_copies(state.backups),
         count_set_aside([plan.folder.path for plan in plans]),
         runs,
         pid_at_work(state) if runs else None,
