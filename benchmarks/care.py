@@ -20,7 +20,7 @@ from benchmarks.model import Limit, Row, seconds_text
 from benchmarks.ratio import ratio_row
 from core.session_files.database.salvage import salvage
 
-_SMALL, _LARGE_ROWS = 200, 500_000
+_LARGE_ROWS = 500_000
 _KEPT = 20
 _LARGE = "one session of 27 MB"
 _MB = 1e6
@@ -76,7 +76,8 @@ def _back_up(folder: Path, state: Path) -> Run:
 
 
 def _fleets(bench: Bench) -> dict[str, Path]:
-    return {f"{_SMALL} small sessions": bench.healthy(_SMALL), _LARGE: _large(bench).parent}
+    small = bench.sizes.mended
+    return {f"{small:,} small sessions": bench.healthy(small), _LARGE: _large(bench).parent}
 
 
 def _large(bench: Bench) -> Path:

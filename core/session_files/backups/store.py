@@ -22,13 +22,22 @@ from core.session_files.backups.rotation import RotationPolicy, staying
 from core.session_files.backups.snapshot import Patience
 from core.session_files.backups.source import source_of
 from core.session_files.backups.write import write_file, write_session
-from core.session_files.mending.copies import SPACE_LEFT, failures_named, shelf_name, sync_file, sync_folder
+from core.session_files.mending.copies import (
+    SPACE_LEFT,
+    failures_named,
+    shelf_name,
+    sync_file,
+    sync_file_system,
+    sync_folder,
+)
 from core.session_files.model import FileInspection, JournalMode
 from utils.clock import from_epoch
 from utils.units import size_text
 
 _SETTLED = timedelta(seconds=2)
 """A file written less than this before its backup may have been written again within the same tick of its clock."""
+_MANY = 16
+"""From so many new backups on, the whole disk is synced twice instead of each file and folder."""
 _PATIENCE = Patience()
 
 
@@ -105,7 +114,7 @@ class BackupStore:
         unchanged, self._unchanged = self._unchanged, []
         try:
             with failures_named(self._root, "backup"):
-                _name_durably(taken)
+                _name_durably(taken, self._root)
                 if taken:
                     sync_folder(self._root)
         except BaseException:
@@ -189,8 +198,14 @@ def _partial(backup: Backup) -> str:
     return f"{shelf}/{PARTIAL}{name}"
 
 
-def _name_durably(taken: tuple[Backup, ...]) -> None:
-    """Files, then their folder, then the name: a name on disk says that all of it is."""
+def _name_durably(taken: tuple[Backup, ...], root: str) -> None:
+    """Files and their folders, then the names: a name on disk says that all of it is."""
+    if len(taken) >= _MANY:
+        sync_file_system(root)
+        for backup in taken:
+            os.rename(_partial(backup), backup.folder)
+        sync_file_system(root)
+        return
     for backup in taken:
         partial = _partial(backup)
         for name in (backup.manifest.file_name, MANIFEST_NAME):

@@ -257,6 +257,23 @@ def sync_file(path: str) -> None:
         os.close(descriptor)
 
 
+def sync_file_system(folder: str) -> None:
+    """Put all that was written to the disk of a folder on it: syncfs(2), one wait instead of one for each file.
+
+    Since Linux 5.8 it tells of writes that failed, as fsync does. Raises OSError.
+    """
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        if libc.syncfs(descriptor) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), folder)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def failures_named(path: str, what: str = "copy") -> Iterator[None]:
     """OSError as CopyFailed: no `what` of the session at `path` could be made, and what to do about it."""
