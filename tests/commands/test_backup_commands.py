@@ -119,6 +119,44 @@ def test_a_restored_session_gives_way_again_unless_it_was_used(tool: Tool, crash
     assert "it was used since" in refused.stdout
 
 
+def test_a_manifest_that_names_another_file_is_not_believed(tool: Tool, crashed: Path, tmp_path: Path) -> None:
+    """It would have put the session in the place of anything."""
+    (tmp_path / "notes.txt").write_text("mine")
+    stored = Path(_run(tool, "backup", crashed / "well")["sessions"][0]["backup"])
+    manifest = stored.parent / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(str(crashed / "well.session"), str(tmp_path / "notes.txt")))
+
+    done = tool.cleanup("files", "restore", crashed / "well.session")
+
+    assert done.returncode == 2
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert "its manifest names another session" in tool.cleanup("files", "restore").stdout
+
+
+def test_what_a_bot_wrote_before_the_run_had_ended_is_not_taken_for_the_runs(tool: Tool, crashed: Path) -> None:
+    """The identity is that of the moment in which nobody else could have it open."""
+    _run(tool, "backup", crashed / "well")
+    script = (
+        "import os, sys; sys.path.insert(0, sys.argv[1])\n"
+        "import core.commands.cleanup as cleanup\n"
+        "import core.session_files.mending.apply as apply\n"
+        "finished = apply._finished\n"
+        "def bot_first(change, result):\n"
+        "    open(change.path, 'ab').write(b'commits of a bot')\n"
+        "    return finished(change, result)\n"
+        "apply._finished = bot_first\n"
+        "sys.exit(cleanup.main(sys.argv[2:]))"
+    )
+    done = tool.run(sys.executable, "-c", script, os.path.dirname(CLEANUP), "files", "restore", "well", "--json")
+    used = (crashed / "well.session").read_bytes()
+
+    undone = tool.cleanup("undo", json.loads(done.stdout)["run_id"])
+
+    assert undone.returncode == 3
+    assert "it was used since" in undone.stdout
+    assert (crashed / "well.session").read_bytes() == used
+
+
 def test_the_time_chooses_the_backup(tool: Tool, crashed: Path) -> None:
     _run(tool, "backup", crashed / "well")
 

@@ -69,6 +69,7 @@ def test_a_fleet_is_packed_marked_and_unpacked_byte_for_byte(
     assert (set(states(done).values()), done["exit_code"]) == ({"moved"}, 0)
     assert pack.stat().st_mode & 0o777 == 0o600
     assert [one["logged_in"] for one in unpacked["sessions"]] == [True, True, True]
+    assert f"files move {elsewhere}"[:50] in tool.cleanup("undo").stdout.partition("\n")[0]
     assert {path.name: path.read_bytes() for path in elsewhere.iterdir()} == before
     assert "file is not a database" in _telethons_answer(fleet / "a.session")
     assert set(states(tool.files("-n", fleet)).values()) == {"skipped"}

@@ -96,7 +96,17 @@ def test_quarantine_does_not_return_over_a_new_session(tool: Tool, crashed: Path
     assert (crashed / "cut.session").read_bytes() == new
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": {"name": "gavat.plan", "version": 2}}', "\x00"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "[]",
+        pytest.param("[" * 100_000, id="nested"),
+        '{"schema": {"name": "gavat.plan", "version": 2}}',
+        "\x00",
+    ],
+)
 def test_what_is_no_plan_is_one_line_and_exit_2(tool: Tool, tmp_path: Path, text: str) -> None:
     plan = tmp_path / "plan.json"
     plan.write_text(text)

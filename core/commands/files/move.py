@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
     packs = [name for name in arguments.folders if is_pack(name)]
     if len(packs) == 1 == len(arguments.folders):
-        return unpack_to(packs[0], arguments, output)
+        return unpack_to(packs[0], arguments, output, wire().state)
     if packs:
         raise ConfigError("one pack, or folders and sessions, not both", hint="see --help")
     return MoveWork(arguments, output, wire()).run()

@@ -16,10 +16,12 @@ from core.commands.sessions_text import user_name
 from core.commands.wiring import Wiring
 from core.errors import ConfigError, CopyFailed, GavatError, SessionFileError
 from core.session_files.looking.listing import SUFFIX
-from core.session_files.model import FileInspection, FolderPlan, FolderStat, Outcome, PlanEntry, Verdict
+from core.session_files.model import Contents, FileInspection, FolderPlan, FolderStat, Outcome, PlanEntry, Verdict
 from core.session_files.moving.leave import leave_marker, plan_move
-from core.session_files.moving.pack import PackUnusable, may_be_packed, read_pack, unpack, write_pack
+from core.session_files.moving.pack import Packed, PackUnusable, may_be_packed, read_pack, unpack, write_pack
 from core.session_files.verdicts import FolderReport
+from core.state import StateFolder
+from utils.clock import utc_now
 from utils.redact import printable
 from utils.units import size_text
 
@@ -99,7 +101,20 @@ def _refuse_place(pack: str) -> None:
         raise ConfigError("a pack is no session: its name is taken for one", path=pack, hint="name it fleet.pack")
 
 
-def unpack_to(pack: str, arguments: argparse.Namespace, output: Output) -> int:
+def _unpack_noted(pack: str, folder: str, state: StateFolder) -> tuple[tuple[Packed, Contents], ...]:
+    """Unpack as a run of its own: no other works meanwhile, and the history says when it was."""
+    from core.state import RunHistory, new_run_id, run_lock
+
+    state.make()
+    with run_lock(state), RunHistory.open(state) as history:
+        run_id = new_run_id(utc_now())
+        history.begin(run_id, "files move", utc_now(), folders=printable(folder))
+        unpacked = unpack(pack, folder)
+        history.end(run_id, "exit 0", utc_now())
+    return unpacked
+
+
+def unpack_to(pack: str, arguments: argparse.Namespace, output: Output, state: StateFolder) -> int:
     """Check a pack and put its sessions into the folder `--to`."""
     folder = arguments.to
     if not os.path.isdir(folder):
@@ -113,7 +128,7 @@ def unpack_to(pack: str, arguments: argparse.Namespace, output: Output) -> int:
     else:
         sessions = [
             {"name": one.name, "bytes": one.bytes, "logged_in": bool(contents.logged_in)}
-            for one, contents in unpack(pack, folder)
+            for one, contents in _unpack_noted(pack, folder, state)
         ]
     if output.json:
         schema = {"name": "gavat.unpack", "version": 1}
