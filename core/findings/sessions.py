@@ -110,8 +110,8 @@ OF_SESSIONS = (
         "damaged database",
         "Pages are missing, cannot be read, or do not fit together, and no journal or WAL holds them.",
         "Telethon cannot open it, or fails later; deleting it would destroy what can still be rescued.",
-        "It stays where it is. Restore a copy (`monitor_system.py why FILE` lists them) or log in again under another "
-        "name; keep the file.",
+        "Restore a backup (cleanup_sessions.py files restore NAME), or rescue what it still holds (files salvage FILE; "
+        "add -n to see it first). Until then it stays where it is; `monitor_system.py why FILE` lists copies.",
     ),
     Finding(
         "GV121",

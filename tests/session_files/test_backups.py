@@ -22,7 +22,7 @@ from telethon.sessions import SQLiteSession
 from core.errors import CopyFailed, GavatError, PlanOutdated
 from core.session_files import sample_fleet
 from core.session_files.backups.catalog import Backup, Catalog, read_backup
-from core.session_files.backups.errors import BackupRefused
+from core.session_files.backups.errors import MEND_FIRST, RESCUE_FIRST, BackupRefused
 from core.session_files.backups.fetch import check
 from core.session_files.backups.rotation import RotationPolicy
 from core.session_files.backups.store import BackupStore, Unchanged
@@ -197,21 +197,21 @@ def _half_created(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "why", "mend"),
+    ("make", "why", "hint"),
     [
-        (sample_fleet.crash_in_large_transaction, "a killed writer left it half written", True),
-        (sample_fleet.crash_in_wal_mode, "it is in WAL mode, and nobody has it open", True),
-        (_wal_of_nobody, "it is in WAL mode, and nobody has it open", True),
-        (sample_fleet._damaged, "it is damaged", True),
-        (_damaged_inside, "it is damaged", True),
-        (_half_created, "it is half-created: the version row is missing", True),
-        (_empty, "it is empty", True),
-        (_garbage, "it is not a database", False),
-        (_foreign, "it is not a telethon session", False),
+        (sample_fleet.crash_in_large_transaction, "a killed writer left it half written", MEND_FIRST),
+        (sample_fleet.crash_in_wal_mode, "it is in WAL mode, and nobody has it open", MEND_FIRST),
+        (_wal_of_nobody, "it is in WAL mode, and nobody has it open", MEND_FIRST),
+        (sample_fleet._damaged, "it is damaged", RESCUE_FIRST),
+        (_damaged_inside, "it is damaged", RESCUE_FIRST),
+        (_half_created, "it is half-created: the version row is missing", MEND_FIRST),
+        (_empty, "it is empty", MEND_FIRST),
+        (_garbage, "it is not a database", None),
+        (_foreign, "it is not a telethon session", None),
     ],
 )
 def test_what_is_to_be_mended_first_is_refused_without_a_trace(
-    tmp_path: Path, sessions: Path, make: Callable[[str], None], why: str, mend: bool
+    tmp_path: Path, sessions: Path, make: Callable[[str], None], why: str, hint: str | None
 ) -> None:
     """The reason is named, no backup is made, and not a byte beside the session changes."""
     make(str(sessions / "a"))
@@ -221,7 +221,7 @@ def test_what_is_to_be_mended_first_is_refused_without_a_trace(
         back_up(tmp_path, sessions / "a.session")
 
     assert refused.value.path == str(sessions / "a.session")
-    assert refused.value.hint == ("mend it first: cleanup_sessions.py files" if mend else None)
+    assert refused.value.hint == hint
     assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in sessions.iterdir()} == before
     assert not (tmp_path / "backups").exists() or stored(tmp_path) == []
 

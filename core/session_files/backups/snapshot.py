@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from core.errors import CopyFailed, SessionFileBusy, SessionFileDamaged
-from core.session_files.backups.errors import MEND_FIRST, BackupRefused
+from core.session_files.backups.errors import MEND_FIRST, RESCUE_FIRST, BackupRefused
 from core.session_files.mending.recovery import errors_named, verify
 from core.session_files.model import Contents, ContentsKind, JournalMode
 from utils.sqlite_uri import sqlite_uri
@@ -87,7 +87,7 @@ def verify_copy(copy: sqlite3.Connection, session: str, *, seconds: float) -> Co
         with errors_named(session):
             contents = verify(copy, session)
     except SessionFileDamaged as error:
-        raise BackupRefused("it is damaged", path=session, hint=MEND_FIRST) from error
+        raise BackupRefused("it is damaged", path=session, hint=RESCUE_FIRST) from error
     finally:
         copy.set_progress_handler(None, 0)
     if contents.kind not in _WHOLE:
@@ -137,7 +137,7 @@ def _errors_sorted(session: str) -> Iterator[None]:
         if code in _UNRECOVERED:
             raise BackupRefused("a killed writer left it half written", path=session, hint=MEND_FIRST) from error
         if code & 0xFF in _DAMAGED:
-            raise BackupRefused(f"it is damaged: {error}", path=session, hint=MEND_FIRST) from error
+            raise BackupRefused(f"it is damaged: {error}", path=session, hint=RESCUE_FIRST) from error
         if code in _NO_ROOM or code & 0xFF == sqlite3.SQLITE_FULL:
             raise CopyFailed(f"no backup could be made: {error}", path=session, hint="free some space") from error
         raise
