@@ -1,0 +1,5 @@
+"""The fixtures of this folder are for every room with clients."""
+
+from tests.telegram.fixtures import no_leftovers, sessions, telegram
+
+__all__ = ["no_leftovers", "sessions", "telegram"]
