@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+
+Clock = Callable[[], datetime]
+"""What tells the present moment: `utc_now`, or a test's own."""
 
 
 def utc_now() -> datetime:

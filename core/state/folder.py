@@ -33,11 +33,22 @@ class StateFolder(NamedTuple):
         """Lock file of the run at work."""
         return os.path.join(self.path, "run.lock")
 
+    @property
+    def leases(self) -> str:
+        """Lock files of logins, named by fingerprint."""
+        return os.path.join(self.path, "leases")
+
+    @property
+    def install_key(self) -> str:
+        """The fleet's secret, under which logins are told apart."""
+        return os.path.join(self.path, "install.key")
+
     def make(self) -> None:
         """Create the folder (0700) where it is missing; raises StateError when it cannot be used."""
         try:
             os.makedirs(self.path, mode=0o700, exist_ok=True)
             os.makedirs(self.copies, mode=0o700, exist_ok=True)
+            os.makedirs(self.leases, mode=0o700, exist_ok=True)
         except OSError as error:
             raise StateError(
                 f"the state folder cannot be made or used ({error.strerror})",

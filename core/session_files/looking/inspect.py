@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Iterable
 from enum import Enum
@@ -82,11 +83,27 @@ def inspect_again(path: str, *, file_system: str) -> FileInspection:
     return next(iter(looker.name_holders([looker.look(find_family(path))])))
 
 
+def inspect_leased(path: str) -> FileInspection:
+    """Look at one session from inside, for the process that holds its lease: everybody else is asked about.
+
+    Only before this process opens the session (DESIGN.md, never 2). Raises OSError when the folder cannot be read.
+    """
+    family = _find_without_lock(path)
+    file_system = file_system_of(os.path.dirname(family.target))
+    looker = _Looker(file_system, Depth.INSIDE, _find_without_lock)
+    return next(iter(looker.name_holders([looker.look(family)])))
+
+
+def _find_without_lock(path: str) -> SessionFamily:
+    return find_family(path)._replace(lock=None)
+
+
 class _Looker:
-    def __init__(self, file_system: str, depth: Depth) -> None:
+    def __init__(self, file_system: str, depth: Depth, find: Callable[[str], SessionFamily] = find_family) -> None:
         self._prober = Prober(file_system=file_system, held_here=own_open_files())
         self._file_system = file_system
         self._depth = depth
+        self._find = find
 
     def look(self, family: SessionFamily) -> FileInspection:
         """Who uses the family and, where nobody does and depth asks for it, what is inside."""
@@ -148,7 +165,7 @@ class _Looker:
     def _second_look(self, file: FileInspection) -> FileInspection:
         for pause in _SECOND_LOOKS:
             time.sleep(pause)
-            again = self.look(find_family(file.family.path))
+            again = self.look(self._find(file.family.path))
             if again.occupancy.usage is Usage.FREE:
                 return again
         return file

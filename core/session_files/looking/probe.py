@@ -99,7 +99,7 @@ class Prober:
             return Probed(_cannot_open(error, seen))
         try:
             if self._leases_are_telling(descriptor, seen.device):
-                fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)  # closing the descriptor gives it back
+                _take_lease(descriptor)  # closing the descriptor gives it back
                 return Probed(FREE, os.pread(descriptor, read, 0))
             return self._without_lease(descriptor, self._why_no_lease())
         except OSError as error:
@@ -161,7 +161,7 @@ def _shared(file_system: str) -> str:
 def _is_refused_while_open_twice(descriptor: int) -> bool:
     second = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        _take_lease(descriptor)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
         return False
     except OSError as error:
@@ -170,6 +170,16 @@ def _is_refused_while_open_twice(descriptor: int) -> bool:
         return True
     finally:
         os.close(second)
+
+
+def _take_lease(descriptor: int) -> None:
+    """Take a write lease; raises OSError.
+
+    The kernel tells its holder by a signal when somebody opens the file. SIGIO, its default, would end a process that
+    does not handle it; SIGURG is ignored by one that does not (signal(7)), and so needs no handler in any thread.
+    """
+    fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
 
 
 def _refused_lease(error: OSError, seen: FileStat) -> Occupancy:

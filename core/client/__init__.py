@@ -1,0 +1,15 @@
+"""One bot: lease → inspect → mend → check → open → connect, watched while it runs. The door is `core.gavat_client`.
+
+client       what a program holds: start, stop, health, handlers
+running      a client between start and stop; termination: SIGTERM as a normal end
+watch        is it connected, does it answer, does it hear, can it save; helping it back
+backing_up   the daily backup beside the work
+observed     Telethon's client with its cures; pace: how fast it may connect again
+preparation  one session file made ready; leasing, mending: its parts
+health       the signs of a running client, gathered
+session/     Telethon's SQLite session, made patient
+judge_file, judge_failure, judge_health, flood_memory, delivery   what all that means (pure)
+refusal, settings, model
+
+Imports run up this list, never down.
+"""

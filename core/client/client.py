@@ -1,0 +1,194 @@
+"""One bot: lease → inspect → mend → check → open → connect, watched while it runs, and given back at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+from telethon import TelegramClient, errors
+from telethon.sessions import Session
+
+from core.client.judge_failure import failure_of_ours, failure_of_telegrams
+from core.client.model import Health, HealthState, StartFailure, Startup
+from core.client.preparation import Progress
+from core.client.refusal import ClientNotStarted
+from core.client.running import Running, Wanted
+from core.client.settings import ClientSettings
+from core.client.termination import on_sigterm
+from core.errors import GavatError
+from core.state import StateFolder
+from core.state.settings import StateSettings
+from utils.clock import Clock, utc_now
+from utils.telegram_errors import ErrorKind, classify
+
+logger = logging.getLogger("gavatcore.client")
+_TERMINATED = 143
+"""128 + SIGTERM, as a shell tells it."""
+
+
+class GavatClient:
+    """A Telethon client that starts safely and stays truthful.
+
+        client = GavatClient("sessions/alice.session", api_id=…, api_hash=…)
+        client.add_event_handler(answer, events.NewMessage())
+        if not await client.start():
+            log.error("%s", client.failure)
+
+    `session`: a path (with or without `.session`), or a Telethon session such as `StringSession`. `state`: the state
+    folder, by default GAVAT_STATE or `state/` beside the scripts. All other options are Telethon's, handed on as they
+    are. Handlers added before the start also hear what was missed while the bot was down.
+    """
+
+    def __init__(
+        self,
+        session: str | Path | Session,
+        api_id: int,
+        api_hash: str,
+        *,
+        settings: ClientSettings | None = None,
+        state: str | Path | None = None,
+        clock: Clock = utc_now,
+        **options: Any,
+    ) -> None:
+        path = state or os.environ.get("GAVAT_STATE") or StateSettings().path
+        self._wanted = Wanted(
+            session=session,
+            api_id=api_id,
+            api_hash=api_hash,
+            settings=settings or ClientSettings(),
+            state=StateFolder(os.path.abspath(path)),
+            clock=clock,
+            options=options,
+        )
+        self._running: Running | None = None
+        self._starting = asyncio.Lock()
+        self._stopping: asyncio.Task[None] | None = None
+        self._health = Health(state=HealthState.STOPPED, since=clock())
+        self._terminated = False
+        self._guard: AbstractContextManager[None] = nullcontext()
+        self.failure: StartFailure | None = None
+        """Why the last start failed; None after a good one."""
+        self.startup = Startup()
+        """How the last start went, part by part, up to where it ended."""
+
+    @property
+    def name(self) -> str:
+        """The session's name, for people."""
+        return self._wanted.name
+
+    @property
+    def client(self) -> TelegramClient:
+        """The connected `telethon.TelegramClient`; raises GavatError when the client is not started."""
+        if self._running is None:
+            raise GavatError(f"{self.name} is not started", hint="await client.start() first, and look at its answer")
+        return self._running.telethon
+
+    @property
+    def health(self) -> Health:
+        """How the client is now, and since when; asks nobody."""
+        return self._running.health() if self._running is not None else self._health
+
+    # Handlers
+
+    def add_event_handler(self, handler: Callable[..., Any], event: Any = None) -> None:
+        """Have Telethon call `handler` for events (`telethon.events.NewMessage()`), from the next start on and now."""
+        self._wanted.handlers.append((handler, event))
+        if self._running is not None:
+            self._running.telethon.add_event_handler(handler, event)
+
+    def on(self, event: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """The same as a decorator: `@client.on(events.NewMessage())`."""
+
+        def decorate(handler: Callable[..., Any]) -> Callable[..., Any]:
+            self.add_event_handler(handler, event)
+            return handler
+
+        return decorate
+
+    # Starting and stopping
+
+    async def start(self) -> bool:
+        """Start, and say whether it did; why not is in `failure`. A started client stays as it is.
+
+        Nothing is asked on the terminal, and no session file is ever made (`python -m core login` does that). Raises
+        only for mistakes in the program.
+        """
+        async with self._starting:
+            if self._running is not None:
+                return True
+            self.failure, progress = None, Progress()
+            try:
+                self._running = await Running.start(self._wanted, progress)
+            except GavatError as error:
+                self.failure = failure_of_ours(error)
+            except Exception as error:  # Telegram's and the network's are expected, a program's own mistakes are not
+                facts = classify(error)
+                if facts.kind is ErrorKind.UNRECOGNISED and not isinstance(error, errors.RPCError):
+                    raise
+                self.failure = failure_of_telegrams(facts, str(error))
+            finally:
+                self.startup = Startup(parts=tuple(progress.parts))
+            if self.failure is not None:
+                logger.error("%s: not started: %s", self.name, self.failure)
+            else:
+                logger.info("%s: started in %.0f ms", self.name, self.startup.took.total_seconds() * 1000)
+            return self.failure is None
+
+    async def stop(self) -> None:
+        """Save, disconnect, close and give the leases back, within `stop_within` and half a second whatever happens.
+
+        May be called twice, at once, from a handler, or without a start.
+        """
+        if self._running is None:
+            return
+        if self._stopping is None:
+            self._stopping = asyncio.create_task(self._stop(self._running))
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self, running: Running) -> None:
+        try:
+            await running.stop()
+        finally:
+            last = running.health()
+            self._health = Health(state=HealthState.STOPPED, since=self._wanted.clock(), session=last.session)
+            self._running = self._stopping = None
+
+    async def run_until_disconnected(self) -> None:
+        """Serve until `stop()`, SIGTERM, or a state that only a person can change (banned, revoked …); then stop."""
+        if self._running is None:
+            raise GavatError(f"{self.name} is not started", hint="await client.start() first, and look at its answer")
+        running = self._running
+        with on_sigterm(running.ended.set):
+            try:
+                await running.ended.wait()
+            finally:
+                await self.stop()
+
+    async def __aenter__(self) -> Self:
+        """Start; raises ClientNotStarted with the failure. SIGTERM then ends the block like a cancellation."""
+        if not await self.start():
+            assert self.failure is not None
+            raise ClientNotStarted(self.failure)
+        task = asyncio.current_task()
+        assert task is not None
+        self._guard = on_sigterm(partial(self._terminate, task))
+        self._guard.__enter__()
+        return self
+
+    async def __aexit__(self, *_exc: object) -> None:
+        try:
+            await self.stop()
+        finally:
+            self._guard.__exit__(None, None, None)
+        if self._terminated:
+            raise SystemExit(_TERMINATED)
+
+    def _terminate(self, task: asyncio.Task[Any]) -> None:
+        self._terminated = True
+        task.cancel()

@@ -1,0 +1,264 @@
+"""Telethon's client with what a fleet needs of it: it tells what happened, takes back what was given up, catches up.
+
+Every override names the behaviour of Telethon 1.45 that it cures; each has a test against the loopback server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Protocol
+
+from telethon import TelegramClient, errors, utils
+from telethon.network import ConnectionTcpFull
+from telethon.tl import types
+
+from core.client.delivery import Delivery, UpdateState
+from core.client.flood_memory import FloodKey, FloodMemory
+from core.client.pace import ReconnectPace, paced
+from core.client.session import PatientSession
+from core.errors import SessionFileBusy
+from utils.backoff import BackoffPolicy
+from utils.clock import Clock, from_epoch, utc_now
+from utils.redact import printable
+
+logger = logging.getLogger("gavatcore.client")
+
+_FLOODS = (errors.FloodWaitError, errors.FloodPremiumWaitError)
+_FLOOD_TRIES = 5
+_READ_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+_FIRST_PAUSE = timedelta(seconds=0.5)
+
+
+class Observer(Protocol):
+    """Who wants to know how requests end."""
+
+    def answered(self) -> None:
+        """Telegram answered a request with a result."""
+
+    def refused(self, error: BaseException) -> None:
+        """A request ended in an error: Telegram's, or the connection's."""
+
+
+class _NoObserver:
+    def answered(self) -> None:
+        pass
+
+    def refused(self, error: BaseException) -> None:
+        pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Behaviour:
+    """What is asked of a client beyond Telethon's own options."""
+
+    observer: Observer = field(default_factory=_NoObserver)
+    flood_sleep: timedelta = timedelta(seconds=10)
+    """Flood waits up to this are slept through, longer ones are raised."""
+    reconnect_cap: timedelta = timedelta(minutes=1)
+    """Longest wait between two tries to connect."""
+    clock: Clock = utc_now
+
+
+class KnownFloodWait(errors.FloodWaitError):  # type: ignore[misc]  # telethon has no types
+    """Refused here, without asking: Telegram said before how long to wait. Not a second strike."""
+
+
+class LostConnection(ConnectionError):
+    """The connection ended while a request was under way: whether Telegram executed it is unknown."""
+
+
+class ObservedClient(TelegramClient):  # type: ignore[misc]  # telethon has no types
+    """A `telethon.TelegramClient`; its own options are Telethon's."""
+
+    def __init__(
+        self, session: Any, api_id: int, api_hash: str, *, behaviour: Behaviour | None = None, **options: Any
+    ) -> None:
+        self._behaviour = behaviour or Behaviour()  # Telethon makes one itself for a CDN
+        self.pace = ReconnectPace(BackoffPolicy(first=_FIRST_PAUSE, cap=self._behaviour.reconnect_cap))
+        self.floods = FloodMemory()
+        self.delivery = Delivery()
+        connection = options.pop("connection", ConnectionTcpFull)
+        super().__init__(
+            session,
+            api_id,
+            api_hash,
+            connection=paced(connection, self.pace),
+            flood_sleep_threshold=0,  # waits are remembered and slept through here, by chat
+            **options,
+        )
+        self._flood_waited_requests = _NoMemory()
+
+    # Requests
+
+    async def __call__(self, request: Any, ordered: bool = False, flood_sleep_threshold: float | None = None) -> Any:
+        """Send a request, or a list of them; `flood_sleep_threshold` in seconds counts here (Telethon ignores it)."""
+        return await self._call(self._sender, request, ordered, flood_sleep_threshold)
+
+    async def _call(
+        self, sender: Any, request: Any, ordered: bool = False, flood_sleep_threshold: float | None = None
+    ) -> Any:
+        """Every request of every method passes here; short flood waits are slept through."""
+        requests = list(request) if utils.is_list_like(request) else [request]
+        longest = self._behaviour.flood_sleep
+        if flood_sleep_threshold is not None:
+            longest = timedelta(seconds=flood_sleep_threshold)
+        for _try in range(_FLOOD_TRIES - 1):
+            await self._wait_out(requests, longest)
+            try:
+                return await self._ask(sender, request, requests, ordered)
+            except _FLOODS as error:
+                if error.seconds > longest.total_seconds():
+                    raise
+        await self._wait_out(requests, longest)
+        return await self._ask(sender, request, requests, ordered)
+
+    async def _ask(self, sender: Any, request: Any, requests: list[Any], ordered: bool) -> Any:
+        try:
+            result = await super()._call(sender, request, ordered=ordered)
+        except asyncio.CancelledError:
+            _withdraw(sender, requests)
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Nobody cancelled this caller: Telethon does so with what is under way when it disconnects
+            lost = LostConnection("the connection ended before the answer")
+            self._behaviour.observer.refused(lost)
+            raise lost from None
+        except Exception as error:
+            if isinstance(error, _FLOODS):
+                self._learn(requests, error)
+            self._behaviour.observer.refused(error)
+            raise
+        self._behaviour.observer.answered()
+        return result
+
+    async def get_input_entity(self, peer: Any) -> Any:
+        """What Telegram needs to address `peer`; a look-up that met somebody's lock on the session is tried again.
+
+        Raises ValueError when nobody knows the peer, SessionFileBusy when that cannot be told.
+        """
+        for pause in _READ_PAUSES:
+            missed = self._missed_reads
+            try:
+                return await super().get_input_entity(peer)
+            except ValueError:
+                if self._missed_reads == missed:
+                    raise
+            await asyncio.sleep(pause)
+        raise SessionFileBusy(
+            "somebody keeps the session locked, so that its entities cannot be looked up",
+            path=printable(self.session.filename),
+            hint="monitor_system.py why names the holder; stop it",
+        )
+
+    @property
+    def _missed_reads(self) -> int:
+        return self.session.stats.reads_missed if isinstance(self.session, PatientSession) else 0
+
+    async def _wait_out(self, requests: list[Any], longest: timedelta) -> None:
+        """Wait for the end of a flood wait that these requests fall under, or raise KnownFloodWait."""
+        now = self._behaviour.clock()
+        wait = max((self.floods.wait(key, now=now) for key in _keys(requests)), default=timedelta(0))
+        if wait > longest:
+            raise KnownFloodWait(request=requests[0], capture=math.ceil(wait.total_seconds()))
+        if wait:
+            await asyncio.sleep(wait.total_seconds())
+
+    def _learn(self, requests: list[Any], error: Any) -> None:
+        for key in _keys(requests):
+            self.floods.learn(key, timedelta(seconds=error.seconds), now=self._behaviour.clock())
+
+    # Updates
+
+    async def connect(self) -> None:
+        """Connect; at a first start, save from where on updates are ours before any of them is handled."""
+        is_first = await utils.maybe_async(self.session.get_update_state(0)) is None
+        await super().connect()
+        await self._save_states_and_entities()
+        if is_first:
+            await utils.maybe_async(self.session.save())
+
+    async def _handle_auto_reconnect(self) -> None:
+        """Fetch what was missed: Telethon itself waits for the next update to show the gap (mtproto §3.9)."""
+        await super()._handle_auto_reconnect()
+        await self.catch_up()
+
+    async def _preprocess_updates(self, updates: Any, users: Any, chats: Any) -> Any:
+        self.delivery.received(updates)
+        return await super()._preprocess_updates(updates, users, chats)
+
+    async def _dispatch_update(self, update: Any) -> None:
+        """Hand it to the handlers; a disconnect that cancels them leaves it unhandled, so that it comes again."""
+        try:
+            await super()._dispatch_update(update)
+        except Exception:  # Telethon runs this as a task that nobody awaits
+            logger.exception("an update could not be handed to its handlers")
+        self.delivery.handled(update)
+
+    async def _save_states_and_entities(self) -> None:
+        """Save who we are, and how far updates were handled (Telethon would save how far they were received).
+
+        Before the first connection knows anything, Telethon would overwrite what is stored with zeros.
+        """
+        if self._message_box.is_empty():
+            return
+        if self._mb_entity_cache.self_id:
+            # Telethon's own way to keep our id: an entity with the id 0 whose hash is it
+            me = types.contacts.ResolvedPeer(None, [types.InputPeerUser(0, self._mb_entity_cache.self_id)], [])
+            await utils.maybe_async(self.session.process_entities(me))
+        state = self.delivery.savable(UpdateState(*self._message_box.session_state()), self.loop.time())
+        if state is None:
+            return
+        states = {0: types.updates.State(**state.account, unread_count=0)}
+        for channel_id, pts in state.channels.items():
+            states[channel_id] = types.updates.State(pts, 0, from_epoch(0), 0, unread_count=0)
+        for entity_id, told in states.items():
+            await utils.maybe_async(self.session.set_update_state(entity_id, told))
+
+
+class _NoMemory(dict[int, float]):
+    """Takes the place of Telethon's flood waits by request class, which silence every chat."""
+
+    def __setitem__(self, _constructor: int, _due: float) -> None:
+        """Forget at once."""
+
+
+def _keys(requests: list[Any]) -> Iterator[FloodKey]:
+    for request in requests:
+        while hasattr(request, "query"):  # invokeWithLayer and its like
+            request = request.query  # noqa: PLW2901
+        yield FloodKey(request=request.CONSTRUCTOR_ID, peer=_peer_of(request))
+
+
+def _peer_of(request: Any) -> int | None:
+    for name in ("peer", "channel", "to_peer"):
+        value = getattr(request, name, None)
+        if value is not None:
+            try:
+                peer: int = utils.get_peer_id(value)
+            except TypeError:
+                return None  # «self» and the like
+            return peer
+    return None
+
+
+def _withdraw(sender: Any, requests: list[Any]) -> None:
+    """Take requests back that were given up, before a reconnection sends them again (mtproto §3.1).
+
+    One that is on its way may still be executed.
+    """
+
+    def is_one(state: Any) -> bool:
+        return any(state.request is one or getattr(state.request, "query", None) is one for one in requests)
+
+    for msg_id in [msg_id for msg_id, state in sender._pending_state.items() if is_one(state)]:
+        del sender._pending_state[msg_id]
+    waiting = sender._send_queue._deque
+    kept = [state for state in waiting if not is_one(state)]
+    waiting.clear()
+    waiting.extend(kept)

@@ -1,0 +1,241 @@
+"""A client between start and stop: Telethon's client, the opened session, and the tasks beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Self
+
+from telethon.sessions import Session, SQLiteSession
+from telethon.tl import functions
+
+from core.client.backing_up import back_up_daily
+from core.client.health import HealthRecord
+from core.client.model import FailureKind, Health, PartName, SessionStats, StartupPart
+from core.client.observed import Behaviour, ObservedClient
+from core.client.preparation import Opened, Progress, open_given, open_session, session_path
+from core.client.refusal import Refused
+from core.client.session import PatientSession
+from core.client.settings import ClientSettings
+from core.client.watch import Watch, quietly
+from core.session_files.backups.settings import BackupSettings
+from core.session_files.looking.listing import SUFFIX
+from core.state import StateFolder
+from utils.clock import Clock
+from utils.leases import OsLock, watch_lease
+from utils.redact import printable
+
+_SAVE_TRIES, _SAVE_PAUSE = 8, 0.05
+_OPENING_ENDS_WITHIN = 1.5
+"""Seconds that a cancelled start waits for the worker thread that opens the session."""
+_FOREVER = -1
+"""Telethon's way to say that connecting is tried without end; the pace and the deadline of a start bound it."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Wanted:
+    """What a client is to be."""
+
+    session: str | Path | Session
+    api_id: int
+    api_hash: str
+    settings: ClientSettings
+    state: StateFolder
+    clock: Clock
+    options: dict[str, Any]
+    handlers: list[tuple[Callable[..., Any], Any]] = field(default_factory=list)
+
+    @property
+    def file(self) -> str | None:
+        """Path of the session file; None for a session that lives elsewhere."""
+        if isinstance(self.session, str | Path):
+            return session_path(str(self.session))
+        if isinstance(self.session, SQLiteSession) and self.session.filename != ":memory:":
+            return session_path(self.session.filename)
+        return None
+
+    @property
+    def name(self) -> str:
+        """For people and logs."""
+        path = self.file
+        return printable(path.rpartition("/")[2].removesuffix(SUFFIX)) if path else type(self.session).__name__
+
+
+class Running:
+    """A started client."""
+
+    def __init__(self, wanted: Wanted, opened: Opened, telethon: ObservedClient, record: HealthRecord) -> None:
+        self.telethon = telethon
+        self.ended = asyncio.Event()
+        """Set when there is nothing more to serve: a lease lost, or a state that only a person can change."""
+        self._wanted = wanted
+        self._opened = opened
+        self._record = record
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @classmethod
+    async def start(cls, wanted: Wanted, progress: Progress) -> Self:
+        """Open the session and connect; raises GavatError, and what Telethon raises. Then nothing stays open."""
+        opened = await _open(wanted, progress)
+        record = HealthRecord(wanted.name, wanted.clock)
+        telethon: ObservedClient | None = None
+        try:
+            telethon = _build(wanted, opened, record)
+            await _connect(telethon, wanted, progress)
+        except BaseException:
+            if telethon is not None:
+                await _disconnect(telethon, wanted.settings.stop_within)
+            opened.close()
+            raise
+        running = cls(wanted, opened, telethon, record)
+        running._begin()
+        return running
+
+    def health(self) -> Health:
+        """How it is now."""
+        trouble = self._record.judge()
+        return Health(
+            state=trouble.state,
+            since=trouble.since,
+            code=trouble.code,
+            detail=trouble.detail,
+            until=trouble.until,
+            session=self._session_stats(),
+            connects=self.telethon.pace.connects,
+            probed_at=self._record.probed_at,
+        )
+
+    async def stop(self) -> None:
+        """End the tasks, disconnect, save, close and give the leases back; raises nothing but a cancellation."""
+        try:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await _disconnect(self.telethon, self._wanted.settings.stop_within)
+            await self._save()
+        finally:
+            self._opened.close()
+            self.ended.set()
+
+    async def _save(self) -> None:
+        """A short lock of somebody else (a backup reads) must not cost the last minute."""
+        session = self._opened.session
+        for _try in range(_SAVE_TRIES):
+            if not isinstance(session, PatientSession) or session.stats.rows_kept == 0:
+                return
+            session.reopen()
+            session.save()
+            await asyncio.sleep(_SAVE_PAUSE if session.stats.failing_since is not None else 0)
+
+    def _session_stats(self) -> SessionStats:
+        session = self._opened.session
+        return session.stats if isinstance(session, PatientSession) else SessionStats()
+
+    def _begin(self) -> None:
+        wanted = self._wanted
+        watch = Watch(self.telethon, self._record, wanted.settings, wanted.clock)
+        self._add(watch.run(ended=self.ended))
+        for lease in self._opened.leases:
+            self._add(self._guard(lease))
+        if self._opened.seen is not None and wanted.settings.backup_every:
+            every = wanted.settings.backup_every
+            self._add(back_up_daily(self._opened.seen, wanted.state, BackupSettings(), every=every, clock=wanted.clock))
+
+    def _add(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def _guard(self, lease: OsLock) -> None:
+        """Without its lease a client must not go on: another may run on the same login by now."""
+        loss = await watch_lease(lease, sleep=asyncio.sleep)
+        self._record.lease_lost(loss)
+        self.ended.set()
+        await _disconnect(self.telethon, self._wanted.settings.stop_within)
+
+
+async def _open(wanted: Wanted, progress: Progress) -> Opened:
+    """Open in a worker thread; a start that is cancelled meanwhile leaves nothing open behind."""
+    path = wanted.file
+    if path is None:
+        return open_given(wanted.session, wanted.state, progress)
+    if isinstance(wanted.session, SQLiteSession):
+        wanted.session.close()  # the file is looked at before anybody has it open, and opened anew
+    work = asyncio.ensure_future(asyncio.to_thread(open_session, path, wanted.state, progress))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait({work}, timeout=_OPENING_ENDS_WITHIN)
+        work.add_done_callback(_close_late)
+        raise
+
+
+def _close_late(work: asyncio.Future[Opened]) -> None:
+    if not work.cancelled() and work.exception() is None:
+        work.result().close()
+
+
+def _build(wanted: Wanted, opened: Opened, record: HealthRecord) -> ObservedClient:
+    settings = wanted.settings
+    options = {"catch_up": True, "connection_retries": _FOREVER, "raise_last_call_error": True} | wanted.options
+    try:
+        telethon = ObservedClient(
+            opened.session,
+            wanted.api_id,
+            wanted.api_hash,
+            behaviour=Behaviour(
+                observer=record,
+                flood_sleep=settings.flood_sleep,
+                reconnect_cap=settings.reconnect_cap,
+                clock=wanted.clock,
+            ),
+            **options,
+        )
+    except (ValueError, TypeError) as error:
+        raise Refused(
+            FailureKind.CONFIGURATION, "OPTIONS", str(error), hint="see api_id, api_hash and Telethon's options"
+        ) from error
+    for handler, event in wanted.handlers:
+        telethon.add_event_handler(handler, event)
+    return telethon
+
+
+async def _connect(telethon: ObservedClient, wanted: Wanted, progress: Progress) -> None:
+    """Connect, and ask for the account's true state: `get_me() is None` hides every 401 (research: telethon §0.10)."""
+    within = wanted.settings.connect_within
+    try:
+        async with asyncio.timeout(within.total_seconds()), _timed(progress, PartName.CONNECT):
+            await telethon.connect()
+        async with asyncio.timeout(within.total_seconds()), _timed(progress, PartName.ACCOUNT):
+            await telethon(functions.updates.GetStateRequest())
+    except TimeoutError:
+        raise Refused(
+            FailureKind.UNREACHABLE,
+            "NO_ANSWER",
+            f"{printable(str(telethon.session.server_address))}:{telethon.session.port} did not answer in {within}",
+            retryable=True,
+            hint="see the network, the proxy and the data centre's address in the session",
+        ) from None
+
+
+@asynccontextmanager
+async def _timed(progress: Progress, name: PartName) -> AsyncIterator[None]:
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        progress.parts.append(StartupPart(name=name, took=timedelta(seconds=time.perf_counter() - began)))
+
+
+async def _disconnect(telethon: ObservedClient, within: timedelta) -> None:
+    """Disconnect as far as that goes in the time; handlers that will not end, and a dead network, are left behind."""
+    try:
+        async with asyncio.timeout(within.total_seconds()):
+            await quietly(telethon.disconnect())
+    except TimeoutError:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within.total_seconds() / 4):
+                await quietly(telethon._save_states_and_entities())

@@ -1,0 +1,42 @@
+"""Settings of a client."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from core.settings import Declaration, Room, parse_duration
+
+
+class ClientSettings(NamedTuple):
+    """`[client]` of gavat.toml; a bot may also make one in its code."""
+
+    connect_within: timedelta = timedelta(seconds=30)
+    """A start that has no connection and no answer by then has failed."""
+    probe_every: timedelta = timedelta(seconds=45)
+    """How often the account's state is asked while it is connected."""
+    probe_within: timedelta = timedelta(seconds=15)
+    """An answer that takes longer means that the connection is dead."""
+    flood_sleep: timedelta = timedelta(seconds=10)
+    """Flood waits up to this are slept through, longer ones are raised."""
+    reconnect_cap: timedelta = timedelta(minutes=1)
+    """Longest wait between two tries to connect."""
+    backup_every: timedelta = timedelta(days=1)
+    """How old the newest backup of the session may be at a start; 0 makes none."""
+    stop_within: timedelta = timedelta(seconds=1.5)
+    """How long a stop waits for handlers and the network before it closes the session regardless."""
+
+
+CLIENT_ROOM = Room(
+    "client",
+    ClientSettings,
+    {
+        "connect_within": Declaration("GAVAT_CONNECT_WITHIN", parse_duration, "deadline of a start's connection"),
+        "probe_every": Declaration("GAVAT_PROBE_EVERY", parse_duration, "how often the account's state is asked"),
+        "probe_within": Declaration("GAVAT_PROBE_WITHIN", parse_duration, "how long its answer may take"),
+        "flood_sleep": Declaration("GAVAT_FLOOD_SLEEP", parse_duration, "longest flood wait that is slept through"),
+        "reconnect_cap": Declaration("GAVAT_RECONNECT_CAP", parse_duration, "longest wait between two connects"),
+        "backup_every": Declaration("GAVAT_BACKUP_EVERY", parse_duration, "age of a backup that wants a new one"),
+        "stop_within": Declaration("GAVAT_STOP_WITHIN", parse_duration, "how long a stop waits for handlers"),
+    },
+)

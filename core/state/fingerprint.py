@@ -1,0 +1,73 @@
+"""Telling logins apart without showing them: an HMAC of the key under the fleet's own secret, `install.key`.
+
+The one value that may be derived from an authorisation key (DESIGN.md, never 6). It names lease files and is compared;
+it is not shown, logged or exported. Without `install.key` (0600, in the state folder) nobody can test a guess.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import secrets
+from contextlib import suppress
+
+from core.errors import StateError
+from core.state.folder import StateFolder
+
+_SECRET_SIZE = 32
+
+
+def fingerprint(key: bytes, secret: bytes) -> str:
+    """32 hexadecimal digits that are the same for the same login, whatever file or string holds it."""
+    return hmac.digest(secret, key, "sha256").hex()[:32]
+
+
+def install_key(state: StateFolder) -> bytes:
+    """The fleet's secret, made at the first call; raises StateError when it cannot be read or made.
+
+    The file appears whole or not at all, and two processes that make it at once end with the same one.
+    """
+    try:
+        return _read(state.install_key)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise _unusable(state, error) from error
+    mine = f"{state.install_key}.{os.getpid()}-{secrets.token_hex(4)}"
+    try:
+        descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(descriptor, secrets.token_bytes(_SECRET_SIZE))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        with suppress(FileExistsError):  # another process was first: its secret counts
+            os.link(mine, state.install_key)
+    except OSError as error:
+        raise _unusable(state, error) from error
+    finally:
+        with suppress(OSError):
+            os.unlink(mine)
+    try:
+        return _read(state.install_key)
+    except OSError as error:
+        raise _unusable(state, error) from error
+
+
+def _read(path: str) -> bytes:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        secret = os.read(descriptor, _SECRET_SIZE + 1)
+    finally:
+        os.close(descriptor)
+    if len(secret) != _SECRET_SIZE:
+        raise OSError(0, "it is not 32 bytes long")
+    return secret
+
+
+def _unusable(state: StateFolder, error: OSError) -> StateError:
+    return StateError(
+        f"the fleet's secret cannot be used ({error.strerror})",
+        path=state.install_key,
+        hint="bring it back from a backup of the state folder; without bots running it may be removed, and a new one is made",
+    )
