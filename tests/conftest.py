@@ -1,9 +1,12 @@
-"""Under REQUIRE_SERVICES=1, as .ci/run sets it, a test that skips has failed: nothing may be missing there."""
+"""What all tests start from. Under REQUIRE_SERVICES=1, as .ci/run sets it, a test that skips has failed."""
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
+
+from tests.tool import Tool
 
 SERVICES_REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
 
@@ -20,6 +23,12 @@ def _no_state_of_ours(tmp_path_factory: pytest.TempPathFactory) -> Generator[Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GAVAT_STATE", str(tmp_path_factory.mktemp("state") / "unnamed"))
         yield
+
+
+@pytest.fixture
+def tool(tmp_path: Path) -> Tool:
+    """Both scripts with a state folder of the test's own."""
+    return Tool(tmp_path / "state")
 
 
 @pytest.hookimpl(wrapper=True)

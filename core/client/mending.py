@@ -10,7 +10,8 @@ from core.client.session import PatientSession
 from core.errors import RunLockHeld, SessionFileError
 from core.session_files.database.schema import NEWEST_SCHEMA
 from core.session_files.looking.filesystem import file_system_of
-from core.session_files.mending.apply import Acted, Applier, mend_family
+from core.session_files.mending.act import Acted, mend_family
+from core.session_files.mending.apply import Applier
 from core.session_files.mending.identity import identity_of
 from core.session_files.model import FolderPlan, FolderStat, Outcome, PlanEntry, RepairAction
 from core.state import RunHistory, StateFolder, new_run_id, run_lock

@@ -14,7 +14,7 @@ from core import __version__
 from core.commands import exit_codes
 from core.commands.output import Output
 from core.commands.programs import CLEANUP, MONITOR, Program
-from core.errors import ConfigError, GavatError, RunLockHeld
+from core.errors import ConfigError, GavatError, RunLockHeld, RunUnfinished
 from utils.redact import printable
 
 _AS_NEAR_AS_A_SLIP = 0.7
@@ -176,4 +176,6 @@ def add_to_parser(parser: argparse.ArgumentParser, program: Program, command: st
 def _code_of(error: GavatError, usage: int) -> int:
     if isinstance(error, RunLockHeld):
         return exit_codes.ANOTHER_RUN
+    if isinstance(error, RunUnfinished):
+        return exit_codes.NEEDS_ATTENTION
     return usage if isinstance(error, ConfigError) else exit_codes.FAILED

@@ -12,7 +12,7 @@ import os
 import sys
 
 from core.errors import GavatError
-from core.session_files.model import EntryResult, Outcome, PlanEntry
+from core.session_files.model import EntryResult, FolderPlan, Outcome, PlanEntry
 from utils.clock import from_epoch, utc_text
 from utils.redact import printable
 
@@ -48,6 +48,11 @@ class RunLog:
         code = ",".join(note.code for note in entry.notes)
         detail = "; ".join(note.detail for note in entry.notes)
         self._write(logging.ERROR, entry.seen.family.path, code, f"{entry.verdict.value}: {detail}")
+
+    def tightened(self, plan: FolderPlan) -> None:
+        """A folder that was made private."""
+        code = ",".join(note.code for note in plan.notes)
+        self._write(logging.INFO, plan.folder.path, code, f"{Outcome.DONE.value}: set 0700, was {plan.folder.mode:04o}")
 
     def problem(self, problem: GavatError) -> None:
         """A folder or a file of state that could not be used."""

@@ -20,16 +20,26 @@ READ_OF_EACH = 8 * 1024 * 1024
 """Bytes at the end of each file that are read."""
 READ_OF_ALL = 32 * 1024 * 1024
 """Bytes that are read in all, from the newest files first; of the others only the size is told."""
-_LOCKED = b"database is locked"
-_TRACEBACK = b"Traceback (most recent call last)"
-_PERHAPS_LIMITED = re.compile(rb"429|RateLimitError|rate_limit_exceeded")
-_A_STATUS = re.compile(
-    rb"(?:\b(?:status|code|error)(?:[ _]?code)?[^\w\n]{1,3}|http/[\d.]+\"?[ \t]+)429\b|\b429 too many requests",
-    re.IGNORECASE,
+_LOCKED = re.compile(rb"database is locked[^\n]*()")
+_TRACEBACK = re.compile(rb"Traceback \(most recent call last\)[^\n]*()")
+"""Each takes the rest of its line along, so that a line is found once."""
+_LIMITED_WORDS = (b"RateLimitError", b"rate_limit_exceeded")
+_LIMITED_STATUS = b" status 429 "
+_DETIMIL = re.compile(
+    rb"""924 (?!\w) (?:
+        (?<!\w924) (?:
+            [^\w\n]{1,3}+ (?: edoc (?: _? (?: sutats | edoc | rorre ) )? | sutats | rorre ) (?!\w)  # status_code: 429
+          | [ \t]++ "? [\d.]++ /ptth                                                               # HTTP/1.1" 429
+        )
+      | (?<= stseuqer\ ynam\ oot\ 924 )                                                           # 429 Too Many ...
+    ) [^\n]* ()""",
+    re.VERBOSE,
 )
-"""A bare 429 is also the milliseconds of a time: `12:04:31,429`."""
-_BEFORE_STATUS, _AFTER_STATUS = 24, 24
-"""Bytes around a 429 in which `_A_STATUS` must match: a line may be megabytes long."""
+"""A line that tells of HTTP 429, in lower case and read backwards; it takes the rest of the line along.
+
+A bare 429 is also the milliseconds of a time (`12:04:31,429`), so what stands before it decides. Backwards that comes
+after a literal, which the engine finds at ten times the speed of a choice of words, and nothing is looked at twice.
+"""
 
 
 class LogFileView(NamedTuple):
@@ -80,30 +90,14 @@ def look_at_logs(folders: Sequence[str], *, sessions: Collection[tuple[int, int]
     return LogsView(tuple(views), sum(one.bytes > 0 and one.read_bytes == 0 for one in views))
 
 
-def _lines_with(word: bytes, text: bytes) -> int:
-    number, at = 0, text.find(word)
-    while at >= 0:
-        number += 1
-        at = text.find(word, _end_of_line(text, at))
-    return number
+def _lines_with(trouble: re.Pattern[bytes], text: bytes) -> int:
+    return len(trouble.findall(text))
 
 
 def _rate_limited_lines(text: bytes) -> int:
-    # A literal is found twenty times as fast as the whole pattern, so the pattern is only asked around each 429.
-    number, begin = 0, 0
-    while (found := _PERHAPS_LIMITED.search(text, begin)) is not None:
-        around = text[max(begin, found.start() - _BEFORE_STATUS) : found.end() + _AFTER_STATUS]
-        if found[0] != b"429" or _A_STATUS.search(around) is not None:
-            number += 1
-            begin = _end_of_line(text, found.end())
-        else:
-            begin = found.end()
-    return number
-
-
-def _end_of_line(text: bytes, at: int) -> int:
-    end = text.find(b"\n", at)
-    return len(text) if end < 0 else end
+    for word in _LIMITED_WORDS:
+        text = text.replace(word, _LIMITED_STATUS)
+    return _lines_with(_DETIMIL, text[::-1].lower()) if b"429" in text else 0
 
 
 def _log_files(folder: str) -> Iterator[tuple[str, os.stat_result]]:

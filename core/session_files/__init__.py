@@ -1,8 +1,8 @@
 """One Telethon session file on disk: inspect → plan → apply → report. Never while a bot has it open.
 
-model       what the other modules talk about: frozen data
+model/      what the other modules talk about: frozen data
 database/   bytes of a SQLite file → what it holds (pure)
-plan        what each session needs (pure); verdicts: what is finally said of it
+plan        what each session needs (pure); sidecar_work: what lies beside it; verdicts: what is finally said of it
 looking/    listing a folder, asking who has a file open, reading the pages of free ones; changes nothing
 mending/    copies, recovery, setting aside, permissions, replacing
 backups/    scheduled backups of live and idle sessions, and bringing them back

@@ -23,12 +23,11 @@ from core.session_files.model import (
     PlanEntry,
     RepairAction,
     SessionFamily,
-    Sidecar,
     SidecarKind,
     Usage,
     Verdict,
 )
-from utils.units import size_text
+from core.session_files.sidecar_work import describe_sidecar, has_signs, sidecar_work
 
 COPY_MAY_BE_ARRIVING = timedelta(seconds=60)
 """A file younger than this that looks empty, garbage or damaged may be a copy still on its way."""
@@ -90,12 +89,12 @@ def plan_file(
     if family.kind is EntryKind.ORPHAN and not family.sidecars:
         return PlanEntry(seen, Verdict.UNKNOWN, (FindingNote("GV142", "it is gone"),))
     if family.kind is EntryKind.ORPHAN:
-        names = ", ".join(_describe_sidecar(one) for one in family.sidecars)
+        names = ", ".join(describe_sidecar(one) for one in family.sidecars)
         note = FindingNote("GV106", f"{names} without its session")
         return PlanEntry(seen, Verdict.MEND, (note,), (RepairAction.SET_ASIDE,), needs_mending=True)
     ambiguity = _ambiguity(family, folder_owner)
     if ambiguity is not None:
-        return PlanEntry(seen, Verdict.UNKNOWN, (ambiguity,), needs_mending=_has_signs(seen))
+        return PlanEntry(seen, Verdict.UNKNOWN, (ambiguity,), needs_mending=has_signs(seen))
     entry = _plan_free(seen)
     return _spare_young(entry, now=now, guard=max(COPY_MAY_BE_ARRIVING, min_age))
 
@@ -137,7 +136,7 @@ def _plan_unknown(seen: FileInspection) -> PlanEntry:
     code = "GV132" if seen.occupancy.evidence is Evidence.FILE_SYSTEM else "GV131"
     if seen.occupancy.evidence is Evidence.NONE:
         code = "GV142"
-    return PlanEntry(seen, Verdict.UNKNOWN, (FindingNote(code, seen.occupancy.reason),), needs_mending=_has_signs(seen))
+    return PlanEntry(seen, Verdict.UNKNOWN, (FindingNote(code, seen.occupancy.reason),), needs_mending=has_signs(seen))
 
 
 def _plan_free(seen: FileInspection) -> PlanEntry:
@@ -148,7 +147,7 @@ def _plan_free(seen: FileInspection) -> PlanEntry:
     contents = seen.contents or Contents(ContentsKind.UNREAD)
     if contents.kind in _NOT_OURS:
         return PlanEntry(seen, Verdict.ATTENTION, (FindingNote("GV126", contents.reason),))
-    notes, actions = _sidecar_work(seen)
+    notes, actions = sidecar_work(seen)
     recovers = RepairAction.ROLL_BACK in actions or RepairAction.CHECKPOINT in actions
     damage = _damage(seen, contents, recovers=recovers)
     if damage is not None:
@@ -218,36 +217,10 @@ def _plan_empty(seen: FileInspection) -> PlanEntry:
     empty = FindingNote("GV122", "0 B")
     needed = [one for one in seen.family.sidecars if one.pending_frames or one.original_pages]
     if needed:
-        note = FindingNote("GV106", f"{', '.join(map(_describe_sidecar, needed))} beside an empty session")
+        note = FindingNote("GV106", f"{', '.join(map(describe_sidecar, needed))} beside an empty session")
         return PlanEntry(seen, Verdict.DAMAGED, (empty, note), (RepairAction.SET_ASIDE,), needs_mending=True)
-    notes, actions = _sidecar_work(seen)
+    notes, actions = sidecar_work(seen)
     return PlanEntry(seen, Verdict.DAMAGED, (empty, *notes), tuple(actions), needs_mending=True)
-
-
-def _sidecar_work(seen: FileInspection) -> tuple[list[FindingNote], list[RepairAction]]:
-    notes: list[FindingNote] = []
-    actions: list[RepairAction] = []
-    family = seen.family
-    journal, wal, shm = (family.sidecar(kind) for kind in SidecarKind)
-    if journal is not None and journal.heat is JournalHeat.HOT:
-        notes.append(FindingNote("GV102", "hot journal, nobody has it open"))
-        actions.append(RepairAction.ROLL_BACK)
-    elif journal is not None:
-        notes.append(FindingNote("GV101", f"cold journal of {size_text(journal.stat.size)} left behind"))
-        actions.append(RepairAction.REMOVE_COLD_JOURNAL)
-    if wal is not None and wal.pending_frames:
-        notes.append(FindingNote("GV104", f"{_count(wal.pending_frames, 'frame')} in the WAL"))
-        actions += [RepairAction.CHECKPOINT, RepairAction.SWITCH_TO_DELETE]
-    elif wal is not None:
-        notes.append(FindingNote("GV105", f"-wal of {size_text(wal.stat.size)} with nothing committed"))
-        actions.append(RepairAction.SWITCH_TO_DELETE)
-    elif seen.header.journal_mode is JournalMode.WAL:
-        notes.append(FindingNote("GV103", "WAL mode, nothing waits in a log"))
-        actions.append(RepairAction.SWITCH_TO_DELETE)
-    if shm is not None and wal is None:
-        notes.append(FindingNote("GV105", "lone -shm"))
-        actions.append(RepairAction.REMOVE_SHM)
-    return notes, actions
 
 
 def _spare_young(entry: PlanEntry, *, now: datetime, guard: timedelta) -> PlanEntry:
@@ -279,10 +252,6 @@ def _why_blind(entries: tuple[PlanEntry, ...]) -> str:
     return reasons.pop() if len(reasons) == 1 else "GV131"
 
 
-def _has_signs(seen: FileInspection) -> bool:
-    return any(one.stat.size for one in seen.family.sidecars if one.kind is not SidecarKind.SHM)
-
-
 def _missing_page(seen: FileInspection) -> int | None:
     header, main = seen.header, seen.family.main
     if main is None or not header.page_size or main.size >= header.page_count * header.page_size:
@@ -290,14 +259,5 @@ def _missing_page(seen: FileInspection) -> int | None:
     return main.size // header.page_size + 1
 
 
-def _describe_sidecar(sidecar: Sidecar) -> str:
-    heat = f"{sidecar.heat.value} " if sidecar.heat and sidecar.heat is not JournalHeat.UNKNOWN else ""
-    return f"{heat}{sidecar.kind.value} of {size_text(sidecar.stat.size)}"
-
-
 def _readers(mode: int) -> str:
     return "readable by everyone" if mode & 0o007 else "readable by its group"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"1 {noun} waits" if number == 1 else f"{number} {noun}s wait"

@@ -2,6 +2,7 @@
 
 folder      where each thing lies
 runs        history of runs and of every change: `runs.sqlite3`
+runs_file   its schema and its opening
 lock        one changing run at a time
 """
 

@@ -13,39 +13,10 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, NamedTuple, Self
 
-from core.errors import StateError
 from core.state.folder import StateFolder
+from core.state.runs_file import connect_read_only, migrate, unusable
 from utils.clock import utc_text
-from utils.sqlite_uri import sqlite_uri
 
-_MIGRATIONS = (
-    """
-CREATE TABLE runs (
-    run_id TEXT PRIMARY KEY,
-    command TEXT NOT NULL,
-    pid INTEGER NOT NULL,
-    started_at TEXT NOT NULL,
-    ended_at TEXT,
-    outcome TEXT
-) STRICT;
-CREATE TABLE changes (
-    run_id TEXT NOT NULL REFERENCES runs (run_id),
-    number INTEGER NOT NULL,
-    path ANY NOT NULL,
-    codes TEXT NOT NULL,
-    actions TEXT NOT NULL,
-    copy ANY,
-    mode_before INTEGER,
-    set_aside ANY,
-    status TEXT NOT NULL,
-    detail TEXT NOT NULL DEFAULT '',
-    PRIMARY KEY (run_id, number)
-) STRICT;
-CREATE INDEX changes_by_path ON changes (path, run_id);
-""",
-    "ALTER TABLE runs ADD COLUMN folders TEXT NOT NULL DEFAULT ''; ALTER TABLE changes ADD COLUMN after TEXT;",
-)
-"""Each brings a history to the next schema version (`PRAGMA user_version`)."""
 _RUNS = """
 SELECT run_id, command, pid, started_at, ended_at, outcome, folders,
     (SELECT count(*) FROM changes WHERE changes.run_id = runs.run_id AND status IN ('started', 'done')) FROM runs
@@ -118,10 +89,10 @@ class RunHistory:
             os.close(os.open(state.runs, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             connection = sqlite3.connect(state.runs, isolation_level=None, timeout=10.0)
         except (OSError, sqlite3.Error) as error:
-            raise _unusable(state.runs, error) from error
+            raise unusable(state.runs, error) from error
         history = cls(connection, state.runs)
         with history._errors_named():
-            _migrate(connection, state.runs)
+            migrate(connection, state.runs)
         return history
 
     @classmethod
@@ -132,15 +103,11 @@ class RunHistory:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise _unusable(state.runs, error) from error
+            raise unusable(state.runs, error) from error
         try:
-            connection = sqlite3.connect(sqlite_uri(state.runs, mode="ro"), uri=True, timeout=2.0)
-            if _is_half_written(connection):
-                connection = _recovered_copy(state.runs)
-            if _schema_version(connection, state.runs) < len(_MIGRATIONS):
-                connection = _in_memory(connection, state.runs)
+            connection = connect_read_only(state.runs)
         except (OSError, sqlite3.Error) as error:
-            raise _unusable(state.runs, error) from error
+            raise unusable(state.runs, error) from error
         return cls(connection, state.runs)
 
     def __enter__(self) -> Self:
@@ -156,6 +123,11 @@ class RunHistory:
                 "INSERT INTO runs (run_id, command, pid, started_at, folders) VALUES (?, ?, ?, ?, ?)",
                 (run_id, command, os.getpid(), utc_text(now), folders),
             )
+
+    def resume(self, run_id: str) -> None:
+        """Note that this process goes on with a run that did not end."""
+        with self._errors_named():
+            self._connection.execute("UPDATE runs SET pid = ? WHERE run_id = ?", (os.getpid(), run_id))
 
     def end(self, run_id: str, outcome: str, now: datetime) -> None:
         """Note how a run ended."""
@@ -182,13 +154,20 @@ class RunHistory:
         """The newest runs, newest first."""
         return [RunRecord(*row) for row in self._select(f"{_RUNS} ORDER BY run_id DESC LIMIT ?", (count,))]
 
+    def unended(self, command: str) -> list[RunRecord]:
+        """Runs of that command that did not come to their end, newest first; the one at work is among them."""
+        return [
+            RunRecord(*row)
+            for row in self._select(f"{_RUNS} WHERE command = ? AND ended_at IS NULL ORDER BY run_id DESC", (command,))
+        ]
+
     def changes_of(self, run_id: str) -> list[Change]:
         """What a run changed, in order."""
         return self._changes("SELECT * FROM changes WHERE run_id = ? ORDER BY number", (run_id,))
 
     def begun(self) -> list[Change]:
-        """Changes that moved files and of which nobody knows how they ended: their runs were killed."""
-        return self._changes("SELECT * FROM changes WHERE status = ? AND set_aside IS NOT NULL", ("started",))
+        """Changes of which nobody knows how they ended: their runs were killed."""
+        return self._changes("SELECT * FROM changes WHERE status = ?", ("started",))
 
     def changes_to(self, path: str, count: int = 20) -> list[Change]:
         """The newest changes to one path, newest first."""
@@ -219,58 +198,7 @@ class RunHistory:
         try:
             yield
         except sqlite3.Error as error:
-            raise _unusable(self._path, error) from error
-
-
-def _schema_version(connection: sqlite3.Connection, path: str) -> int:
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(_MIGRATIONS):
-        raise StateError(
-            f"the history has schema {version}, this program knows {len(_MIGRATIONS)}",
-            path=path,
-            hint="upgrade this program, or set GAVAT_STATE to another folder",
-        )
-    return version
-
-
-def _migrate(connection: sqlite3.Connection, path: str) -> None:
-    for version in range(_schema_version(connection, path), len(_MIGRATIONS)):
-        connection.executescript(f"BEGIN IMMEDIATE;{_MIGRATIONS[version]}PRAGMA user_version = {version + 1};COMMIT;")
-
-
-def _is_half_written(connection: sqlite3.Connection) -> bool:
-    """Whether a run was killed while it wrote the history: reading it would mean to roll back, which is to write."""
-    try:
-        connection.execute("PRAGMA user_version")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
-            raise
-        connection.close()
-        return True
-    return False
-
-
-def _recovered_copy(path: str) -> sqlite3.Connection:
-    """The history as its recovery will give it, without touching it: recovered on a copy, kept in memory."""
-    import shutil
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="gavat-history-") as folder:
-        for suffix in ("", "-journal"):
-            shutil.copyfile(path + suffix, f"{folder}/runs{suffix}")
-        memory = sqlite3.connect(":memory:", isolation_level=None)
-        with closing(sqlite3.connect(f"{folder}/runs")) as copy:
-            copy.backup(memory)
-    return memory
-
-
-def _in_memory(connection: sqlite3.Connection, path: str) -> sqlite3.Connection:
-    """An older history in today's schema, without writing to it: looking changes nothing."""
-    memory = sqlite3.connect(":memory:", isolation_level=None)
-    with closing(connection):
-        connection.backup(memory)
-    _migrate(memory, path)
-    return memory
+            raise unusable(self._path, error) from error
 
 
 def _to_row(change: Change) -> tuple[object, ...]:
@@ -295,11 +223,3 @@ def _path_value(path: str | None) -> Any:
     if path is None or path.isprintable():
         return path
     return os.fsencode(path)
-
-
-def _unusable(path: str, error: Exception) -> StateError:
-    return StateError(
-        f"the history of runs cannot be used ({error})",
-        path=path,
-        hint="is the disk full, or the folder another user's? Only a damaged one may be moved away; copies stay",
-    )

@@ -7,13 +7,6 @@ from pathlib import Path
 import pytest
 
 from core.session_files import sample_fleet
-from tests.tool import Tool
-
-
-@pytest.fixture
-def tool(tmp_path: Path) -> Tool:
-    """Both scripts with a state folder of the test's own."""
-    return Tool(tmp_path / "state")
 
 
 @pytest.fixture

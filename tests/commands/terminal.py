@@ -10,9 +10,18 @@ import subprocess
 import termios
 from collections.abc import Mapping, Sequence
 
+CLEARED = "\r\x1b[K"
+"""By which a progress line gives way."""
+
 
 def on_terminal(command: Sequence[str], *, columns: int, environ: Mapping[str, str]) -> str:
-    """What the command writes to a terminal that is `columns` wide."""
+    """What stays on a terminal that is `columns` wide; a busy machine may have shown progress before."""
+    written = written_to_terminal(command, columns=columns, environ=environ)
+    return "\n".join(line.rpartition(CLEARED)[2] for line in written.split("\n"))
+
+
+def written_to_terminal(command: Sequence[str], *, columns: int, environ: Mapping[str, str]) -> str:
+    """All that the command writes to a terminal that is `columns` wide."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     kept = {name: value for name, value in environ.items() if name != "COLUMNS"}

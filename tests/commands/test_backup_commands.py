@@ -16,6 +16,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from core.session_files import sample_fleet
+from core.session_files.database.schema import definition
 from tests.session_files.holding import IN_TRANSACTION, holding
 from tests.session_files.test_mending import bytes_of
 from tests.tool import BARE, CLEANUP, Tool
@@ -226,6 +227,70 @@ def test_a_revoked_login_is_purged_on_the_operators_word(tool: Tool, crashed: Pa
     assert not [path for path in tool.state.rglob("well.session") if path.is_file()]
     assert (crashed / "well.session").exists()
     assert tool.cleanup("files", "backup-purge", "well").returncode == 2
+
+
+def _make_unusable(tool: Tool) -> None:
+    for manifest in (tool.state / "backups").glob("*/*/manifest.json"):
+        manifest.write_text("{")
+
+
+@pytest.mark.parametrize("by_path", [False, True])
+def test_backups_that_cannot_be_read_are_purged_with_the_copies_beside_them(
+    tool: Tool, crashed: Path, by_path: bool
+) -> None:
+    """Nobody can restore them, and each still holds the login."""
+    _run(tool, "backup", crashed / "well")
+    _run(tool, "prune", "--keep", "1", crashed / "well")
+    _make_unusable(tool)
+    name = str(crashed / "well.session") if by_path else "well"
+
+    restored = tool.cleanup("files", "restore", name)
+    shown = _run(tool, "backup-purge", name)
+    still_there = [path for path in tool.state.rglob("well.session") if path.is_file()]
+    done = _run(tool, "backup-purge", name, "--yes")
+
+    assert restored.returncode == 2
+    assert (shown["removed"], shown["backups"], shown["copies"], len(still_there)) == (False, 1, 1, 2)
+    assert (done["removed"], done["backups"], done["copies"]) == (True, 1, 1)
+    assert not [path for path in tool.state.rglob("well.session") if path.is_file()]
+    assert (crashed / "well.session").exists()
+
+
+def test_unreadable_backups_of_two_sessions_of_one_name_are_not_purged_by_name(
+    tool: Tool, crashed: Path, tmp_path: Path
+) -> None:
+    """Which of them is meant, only the path of the file says."""
+    (tmp_path / "others").mkdir(mode=0o700)
+    sample_fleet.write_healthy(str(tmp_path / "others" / "well"))
+    _run(tool, "backup", crashed / "well", tmp_path / "others")
+    _make_unusable(tool)
+
+    refused = tool.cleanup("files", "backup-purge", "well", "--yes")
+    done = _run(tool, "backup-purge", crashed / "well.session", "--yes")
+
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "several sessions are named well" in refused.stderr
+    assert done["backups"] == 1
+    assert len(list((tool.state / "backups").glob("well-*/*/well.session"))) == 1
+
+
+def test_a_half_made_session_is_sent_to_be_completed_and_then_backed_up(tool: Tool, tmp_path: Path) -> None:
+    """Mending does not help it; the command that the line names does."""
+    with sqlite3.connect(tmp_path / "half.session") as database:
+        database.execute(definition("version"))
+        database.execute(definition("sessions"))
+        database.execute("INSERT INTO sessions VALUES (2, '149.154.167.51', 443, ?, NULL, NULL)", (b"h" * 256,))
+    database.close()
+    (tmp_path / "half.session").chmod(0o600)
+
+    (refused,) = _run(tool, "backup", tmp_path / "half")["sessions"]
+    words = refused["hint"].rpartition("cleanup_sessions.py ")[2].split()
+    completed = tool.cleanup(*words, tmp_path / "half")
+    (done,) = _run(tool, "backup", tmp_path / "half")["sessions"]
+
+    assert (refused["state"], words) == ("failed", ["files", "repair-schema"])
+    assert completed.returncode == 0, completed.stderr
+    assert done["state"] == "backed up"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

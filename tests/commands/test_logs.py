@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -56,6 +57,19 @@ def test_a_failure_is_an_error(capsys: pytest.CaptureFixture[str], entry: PlanEn
         "code": None,
         "message": "nothing was changed",
     }
+
+
+def test_a_folder_that_was_made_private_has_a_line(tool: Tool, crashed: Path) -> None:
+    """With the mode that it had; a run that changes no folder says nothing of it."""
+    crashed.chmod(0o755)
+    logging = Tool(tool.state, {"GAVAT_LOG_FORMAT": "json"})
+
+    told = [json.loads(line) for line in logging.cleanup(crashed).stderr.splitlines()]
+    again = logging.cleanup(crashed).stderr
+
+    (line,) = (one for one in told if one["path"] == str(crashed))
+    assert (line["level"], line["code"], line["message"]) == ("INFO", "GV112", "mended: set 0700, was 0755")
+    assert again == ""
 
 
 @pytest.mark.parametrize("style", ["text", "json"])

@@ -21,13 +21,16 @@ from core.session_files.database.file_format import (
     wal_pages,
 )
 from core.session_files.database.pages import DatabasePages, PageUnreadable, decode_record, read_varint
-from core.session_files.model import Contents, DatabaseHeader, JournalHeat
+from core.session_files.model import ContentsKind, DatabaseHeader, JournalHeat
 from tests.deciders.databases import TABLES_8, Row, database_of, open_pages, telethon_session
 
 thorough = settings(max_examples=150, deadline=None)
 PAGE = 512
 MANY_READS = 20_000
 damage = st.lists(st.tuples(st.integers(0, 1 << 20), st.binary(min_size=1, max_size=24)), min_size=1, max_size=12)
+
+BYTES_OF_A_ROW = 2
+"""At the least: its place in the page's list of cells."""
 
 
 class CountingPages(DatabasePages):
@@ -99,31 +102,44 @@ def damaged(main: bytes, spots: list[tuple[int, bytes]], *, keep: frozenset[int]
 @thorough
 @given(st.binary(max_size=4 * PAGE))
 def test_random_bytes_raise_nothing_but_page_unreadable(noise: bytes) -> None:
-    """A file of noise, and noise behind a good header."""
-    walk(noise)
-    walk(intricate()[:100] + noise)
-    walk(intricate()[:PAGE] + noise)
+    """A file of noise has no row; noise behind a good header, or a good first page, no table and no row of nowhere."""
+    named = {item.name for item in pages_of(intricate()).schema()}
+
+    assert walk(noise) == {}
+    for main in (intricate()[:100] + noise, intricate()[:PAGE] + noise):
+        found = walk(main)
+        assert found.keys() <= named
+        assert sum(map(len, found.values())) <= len(main) // BYTES_OF_A_ROW
 
 
 @thorough
 @given(damage, st.integers(1, 200))
 def test_damage_raises_nothing_but_page_unreadable(spots: list[tuple[int, bytes]], pages_left: int) -> None:
-    """Wherever bytes are wrong or the file ends: an answer, and no endless walk."""
+    """Wherever bytes are wrong or the file ends: an answer, no endless walk, and the cut takes tables, adds no row."""
     broken = damaged(intricate(), spots)
 
-    walk(broken)
-    walk(broken[: pages_left * PAGE])
+    found, found_in_part = walk(broken), walk(broken[: pages_left * PAGE])
+
+    assert all(found[table] == rows for table, rows in found_in_part.items())
+    assert pages_left * PAGE < len(broken) or found_in_part == found
 
 
 @thorough
 @given(damage)
 def test_a_damaged_file_is_judged_and_nothing_raised(spots: list[tuple[int, bytes]]) -> None:
-    """The judgement is a value for every file that has a first page."""
+    """Where it is called whole its login can be read, and it is judged as ever where no page was hit that decides."""
     broken = damaged(intricate(), spots, keep=frozenset({1}))
+    whole = pages_of(intricate())
+    judgement = judge_pages(whole, secret=b"s")
 
     contents = judge_pages(pages_of(broken), secret=b"s")
 
-    assert isinstance(contents, Contents)
+    if all(pages_of(broken).page(number) == pages_of(intricate()).page(number) for number in whole.asked):
+        assert contents == judgement
+    if contents.kind is ContentsKind.TELETHON:
+        assert len(walk(broken)["sessions"]) == contents.login_rows
+    else:
+        assert contents.reason
 
 
 @thorough

@@ -12,16 +12,9 @@ from core.monitoring.doctor.model import Scene
 from core.session_files.looking.inspect import Depth, inspect_folder
 from core.session_files.looking.probe import leases_without_signal
 from core.state import StateFolder
-from tests.tool import Tool
 from utils.clock import utc_now
 
 Look = Callable[..., Scene]
-
-
-@pytest.fixture
-def tool(tmp_path: Path) -> Tool:
-    """Both scripts with a state folder of the test's own."""
-    return Tool(tmp_path / "state")
 
 
 @pytest.fixture

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.monitoring import log_files
 from core.monitoring.log_files import LogFileView, look_at_logs
@@ -45,6 +48,41 @@ def test_every_way_to_write_a_rate_limit_counts(tmp_path: Path, line: str) -> No
     (tmp_path / "bot.log").write_text(line, encoding="utf-8")
 
     assert [one.rate_limited for one in look(tmp_path)] == [1]
+
+
+PIECES = (
+    *("status", "Code", "ERROR", "_", "code", " ", "  ", "=", ": ", '"', "429", "4290", "x", "\n", "\t", "\0", ","),
+    *("http/1.1", "HTTP/2", "/", " too many requests", " Too Many Requests", "RateLimitError", "rate_limit_exceeded"),
+    "ratelimiterror",
+)
+TOLD_SO = re.compile(
+    rb"RateLimitError|rate_limit_exceeded"
+    rb"|(?i:(?:\b(?:status|code|error)(?:[ _]?code)?[^\w\n]{1,3}|http/[\d.]+\"?[ \t]+)429\b|\b429 too many requests)"
+)
+
+
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=40))
+def test_a_line_counts_when_it_tells_of_a_429_and_only_then(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[str]
+) -> None:
+    """As each line read by itself with the plain pattern would have it."""
+    text = "".join(pieces)
+    folder = tmp_path_factory.mktemp("logs")
+    (folder / "bot.log").write_text(text, encoding="utf-8")
+
+    (seen,) = look(folder)
+
+    assert seen.rate_limited == sum(TOLD_SO.search(line) is not None for line in text.encode().split(b"\n"))
+
+
+@pytest.mark.parametrize("hostile", [" 429", "429\n", "error_code 4290 ", "http/1.1  429x ", "x429 too many requests "])
+def test_a_file_stuffed_with_429_tells_of_no_rate_limit(tmp_path: Path, hostile: str) -> None:
+    """Eight megabytes of it, which took nine seconds when each was looked at by itself."""
+    (tmp_path / "bot.log").write_text(hostile * (log_files.READ_OF_EACH // len(hostile)), encoding="utf-8")
+
+    (seen,) = look(tmp_path)
+
+    assert (seen.read_bytes > log_files.READ_OF_EACH * 0.9, seen.rate_limited) == (True, 0)
 
 
 def test_only_the_end_of_a_large_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Folders of real session files and a tool with a state folder of its own."""
+"""Folders of real session files."""
 
 from __future__ import annotations
 
@@ -9,12 +9,6 @@ from pathlib import Path
 import pytest
 
 from core.session_files import sample_fleet
-from tests.tool import Tool
-
-
-@pytest.fixture
-def tool(tmp_path: Path) -> Tool:
-    return Tool(tmp_path / "state")
 
 
 @pytest.fixture

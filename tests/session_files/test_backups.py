@@ -22,7 +22,7 @@ from telethon.sessions import SQLiteSession
 from core.errors import CopyFailed, GavatError, PlanOutdated
 from core.session_files import sample_fleet
 from core.session_files.backups.catalog import Backup, Catalog, read_backup
-from core.session_files.backups.errors import MEND_FIRST, RESCUE_FIRST, BackupRefused
+from core.session_files.backups.errors import COMPLETE_FIRST, MEND_FIRST, RESCUE_FIRST, BackupRefused
 from core.session_files.backups.fetch import check
 from core.session_files.backups.rotation import RotationPolicy
 from core.session_files.backups.store import BackupStore, Unchanged
@@ -204,7 +204,7 @@ def _half_created(path: str) -> None:
         (_wal_of_nobody, "it is in WAL mode, and nobody has it open", MEND_FIRST),
         (sample_fleet._damaged, "it is damaged", RESCUE_FIRST),
         (_damaged_inside, "it is damaged", RESCUE_FIRST),
-        (_half_created, "it is half-created: the version row is missing", MEND_FIRST),
+        (_half_created, "it is half-created: the version row is missing", COMPLETE_FIRST),
         (_empty, "it is empty", MEND_FIRST),
         (_garbage, "it is not a database", None),
         (_foreign, "it is not a telethon session", None),

@@ -6,18 +6,18 @@ import os
 import resource
 import signal
 import socket
-import stat
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from core.session_files import sample_fleet
+from tests.other_user import NOBODY, as_nobody, let_everybody_in
 from tests.session_files.conftest import age
 from tests.tool import BARE, CLEANUP, Tool, codes, states
-
-NOBODY = 65534
 
 
 def test_a_missing_folder_and_a_file_are_named_and_the_rest_is_done(tool: Tool, crashed: Path) -> None:
@@ -169,11 +169,11 @@ def _no_room() -> None:
 
 def test_another_user_is_told_unknown_in_one_line(tool: Tool, crashed: Path, tmp_path: Path) -> None:
     """A user who may not ask the kernel changes nothing and learns whom to run as; signs of need give exit 3."""
-    _let_everybody_in(tmp_path)
+    let_everybody_in(tmp_path)
     crashed.chmod(0o755)
 
-    done = _as_nobody(tool, CLEANUP, "-n", str(crashed))
-    real = _as_nobody(tool, CLEANUP, str(crashed))
+    done = as_nobody(tool, CLEANUP, "-n", str(crashed))
+    real = as_nobody(tool, CLEANUP, str(crashed))
 
     assert "None could be asked: they belong to root. Run as that user: sudo -u root " in done.stdout
     assert "4 unknown" in done.stdout
@@ -183,9 +183,9 @@ def test_another_user_is_told_unknown_in_one_line(tool: Tool, crashed: Path, tmp
 
 def test_a_folder_that_may_not_be_read_is_named(tool: Tool, crashed: Path, tmp_path: Path) -> None:
     """One line with the reason and the next step; exit code 2."""
-    _let_everybody_in(tmp_path)
+    let_everybody_in(tmp_path)
 
-    done = _as_nobody(tool, CLEANUP, "-n", str(crashed))
+    done = as_nobody(tool, CLEANUP, "-n", str(crashed))
 
     assert done.returncode == 2
     assert done.stderr.strip().endswith("cannot be read (Permission denied) · run as the user who owns it, or as root")
@@ -208,7 +208,7 @@ def test_root_only_looks_into_a_folder_of_another_user(tool: Tool, crashed: Path
 
 def test_a_read_only_folder_is_mended_by_root_only(crashed: Path, tmp_path: Path) -> None:
     """A user without write permission gets one line for the whole folder, and it stays as it was."""
-    _let_everybody_in(tmp_path)
+    let_everybody_in(tmp_path)
     for path in (crashed, *crashed.iterdir()):
         os.chown(path, NOBODY, NOBODY)
     crashed.chmod(0o500)
@@ -216,7 +216,7 @@ def test_a_read_only_folder_is_mended_by_root_only(crashed: Path, tmp_path: Path
     nobodys.state.mkdir()
     os.chown(nobodys.state, NOBODY, NOBODY)
 
-    done = _as_nobody(nobodys, CLEANUP, str(crashed))
+    done = as_nobody(nobodys, CLEANUP, str(crashed))
 
     assert done.returncode == 3
     assert done.stderr.count("\n") == 1
@@ -228,14 +228,14 @@ def test_a_read_only_folder_is_mended_by_root_only(crashed: Path, tmp_path: Path
 
 def test_a_journal_that_may_not_be_read_is_no_cold_journal(crashed: Path, tmp_path: Path) -> None:
     """A bot once run as root leaves sidecars that its user cannot read: unknown, named, left alone."""
-    _let_everybody_in(tmp_path)
+    let_everybody_in(tmp_path)
     for path in (crashed, *crashed.glob("*.session")):
         os.chown(path, NOBODY, NOBODY)
     nobodys = Tool(tmp_path / "nobody")
     nobodys.state.mkdir()
     os.chown(nobodys.state, NOBODY, NOBODY)
 
-    done = _as_nobody(nobodys, CLEANUP, str(crashed))
+    done = as_nobody(nobodys, CLEANUP, str(crashed))
 
     assert done.returncode == 3
     assert done.stdout.count("  GV143  ") == 3
@@ -253,6 +253,48 @@ def test_a_link_to_another_users_session_is_not_followed(tool: Tool, sessions: P
 
     assert codes(document) == {"mine": ["GV115"]}
     assert (tmp_path / "roots.session-journal").exists()
+
+
+@pytest.mark.parametrize("verb", [(), ("salvage",), ("prune", "--keep", "1"), ("repair-schema",), ("--quarantine",)])
+def test_root_follows_no_link_into_a_folder_of_another_user(
+    tool: Tool, sessions: Path, tmp_path: Path, verb: tuple[str, ...]
+) -> None:
+    """The file is root's, but whoever owns its folder could swap the name in between: named, and not touched."""
+    foreign = tmp_path / "foreign"
+    foreign.mkdir(mode=0o700)
+    _make_work_for(verb, foreign / "bot")
+    (sessions / "bot.session").symlink_to(foreign / "bot.session")
+    os.chown(foreign, NOBODY, NOBODY)
+    before = {path.name: path.read_bytes() for path in foreign.iterdir()}
+
+    done = tool.cleanup("files", *verb, "--deep" if not verb or "--quarantine" in verb else "-v", sessions)
+
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "it is a link into a folder of another user" in done.stdout
+    assert {path.name: path.read_bytes() for path in foreign.iterdir()} == before
+    os.chown(foreign, 0, 0)
+    again = tool.cleanup("files", *verb, "--deep" if not verb or "--quarantine" in verb else "-v", sessions)
+    assert "it is a link into a folder of another user" not in again.stdout
+    assert {path.name: path.read_bytes() for path in foreign.iterdir() if path.is_file()} != before
+
+
+def _make_work_for(verb: tuple[str, ...], path: Path) -> None:
+    """A session on which that command has something to do."""
+    if not verb:
+        sample_fleet.crash_in_large_transaction(str(path))
+        return
+    sample_fleet.write_healthy(str(path))
+    session = path.with_name(path.name + ".session")
+    with closing(sqlite3.connect(session)) as database:
+        if "repair-schema" in verb:
+            database.execute("DELETE FROM version")
+            database.commit()
+        elif "prune" not in verb:
+            (root,) = database.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'update_state'").fetchone()
+            with session.open("r+b") as file:
+                file.seek(4096 * (root - 1))
+                file.write(b"\xaa" * 4096)
+    os.utime(session, (1, 1))
 
 
 def test_a_journal_that_names_another_file_is_never_played_back(tool: Tool, crashed: Path) -> None:
@@ -338,30 +380,3 @@ def test_a_state_folder_that_cannot_be_made_stops_the_run(sessions: Path) -> Non
 
     assert done.returncode == 1
     assert "the state folder cannot be made" in done.stderr
-
-
-def _let_everybody_in(folder: Path) -> None:
-    while folder != folder.parent and stat.S_IMODE(folder.stat().st_mode) & 0o005 != 0o005:
-        folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o055)
-        folder = folder.parent
-
-
-def _as_nobody(tool: Tool, *command: str) -> subprocess.CompletedProcess[str]:
-    environ = tool.env() if tool.state.exists() else {**tool.env(), "GAVAT_STATE": _nobodys_state(tool)}
-    return subprocess.run(
-        ["/usr/bin/python3", "-I", "-S", *command],
-        env=environ,
-        user=NOBODY,
-        group=NOBODY,
-        extra_groups=[],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def _nobodys_state(tool: Tool) -> str:
-    state = tool.state.with_name("nobodys-state")
-    state.mkdir(exist_ok=True)
-    os.chown(state, NOBODY, NOBODY)
-    return str(state)

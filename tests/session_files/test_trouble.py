@@ -139,9 +139,10 @@ def test_a_mending_that_failed_before_it_changed_anything_leaves_no_copy(tool: T
     script = (
         "import sqlite3, sys; sys.path.insert(0, sys.argv[1])\n"
         "import core.commands.cleanup as cleanup\n"
-        "import core.session_files.mending.apply as apply\n"
-        "def fail(path, before): raise apply.SessionFileError('the disk reported an error', path=path)\n"
-        "apply.recover = fail\n"
+        "import core.session_files.mending.act as act\n"
+        "from core.errors import SessionFileError\n"
+        "def fail(path, before): raise SessionFileError('the disk reported an error', path=path)\n"
+        "act.recover = fail\n"
         "sys.exit(cleanup.main(sys.argv[2:]))"
     )
 

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Show, or remove."""
     from core.commands.wiring import wire
     from core.session_files.backups.catalog import Catalog, Removed
-    from core.session_files.mending.copies import CopyStore
+    from core.session_files.mending.copies import CopyStore, shelf_of
     from core.state import RunHistory, new_run_id, run_lock
     from utils.clock import utc_now
     from utils.redact import printable
@@ -43,30 +43,39 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     state = wiring.state
     catalog, copies = Catalog(state.backups), CopyStore(state.copies)
     shelf, path = _meant(catalog, arguments.name, wiring)
-    if not shelf.backups and not shelf.unusable and not copies.of(path):
+    name = os.path.basename(shelf.path) or shelf_of(path)  # both stores name the shelf of a session alike
+    if not shelf.path and not copies.on(name):
         raise ConfigError(f"there is no backup and no copy of {printable(arguments.name)}", path=state.path)
     if not arguments.yes:
-        return _show(shelf, path, len(copies.of(path)), output)
+        return _show(shelf, path, len(copies.on(name)), output)
     with run_lock(state), RunHistory.open(state) as history:
         run_id = new_run_id(utc_now())
         history.begin(run_id, "files backup-purge", utc_now(), folders=path)
         removed = catalog.purge(shelf) if shelf.path else Removed(0, 0)
-        dropped = copies.purge(path)
+        dropped = copies.purge(name)
         history.end(run_id, "exit 0", utc_now())
     return _tell(path, removed.backups, dropped, output)
 
 
 def _meant(catalog: Catalog, name: str, wiring: Wiring) -> tuple[Shelf, str]:
-    """The backups of the session that is meant, unusable ones too, and the session's path; raises ConfigError."""
+    """The backups of the session that is meant, unusable ones too, and its path; raises ConfigError where several are.
+
+    Where no manifest can be read the path is that of the backups: nothing else tells them apart.
+    """
     from core.commands.files.restore import only_shelf
     from core.session_files.backups.catalog import Shelf
+    from utils.redact import printable
 
     found = catalog.find(name)
     if any(shelf.backups for shelf in found):
         shelf = only_shelf(catalog, name, wiring)
         return shelf, shelf.backups[0].manifest.session
-    path = os.path.abspath(name if name.endswith(".session") else f"{name}.session")
-    return (found[0] if found else Shelf("")), path
+    if len(found) > 1:
+        places = ", ".join(printable(shelf.path) for shelf in found)
+        raise ConfigError(f"several sessions are named {printable(name)}", hint=f"name its file, as it was: {places}")
+    if found:
+        return found[0], found[0].path
+    return Shelf(""), os.path.abspath(name if name.endswith(".session") else f"{name}.session")
 
 
 def _show(shelf: Shelf, path: str, copies: int, output: Output) -> int:

@@ -83,7 +83,10 @@ class BackupWork:
             except OSError as error:
                 self._problems.append(ConfigError(f"cannot be read ({error.strerror})", path=target.folder))
                 continue
-            yield from (one for one in seen.files if one.family.kind is EntryKind.SESSION)
+            sessions = [one for one in seen.files if one.family.kind is EntryKind.SESSION]
+            for number, one in enumerate(sessions, 1):
+                self._output.progress(f"{printable(target.folder)}: back up {number:,} of {len(sessions):,}")
+                yield one
 
     def _back_up_all(self, interrupted: list[int]) -> Iterator[BackupResult]:
         """Each result only when its backup is on disk."""
@@ -92,7 +95,6 @@ class BackupWork:
             if interrupted:
                 break
             waiting.append(self._back_up(seen))
-            self._output.progress(f"backed up {sum(one.state == BACKED_UP for one in waiting)}")
             if len(waiting) >= _BATCH:
                 yield from self._settled(waiting)
                 waiting = []

@@ -17,7 +17,8 @@ EXAMPLES = """\
   cleanup_sessions.py files move fleet.pack --to sessions/        on the new host: check and unpack
 
 Stop the bots first: when one session is in use, or needs mending, none is moved. The packed originals wait in
-quarantine/RUN-ID/ until you remove them; undo puts them back (then do not run the pack anywhere).
+quarantine/RUN-ID/ until you remove them; undo puts them back (then do not run the pack anywhere). A move that was
+killed goes on when the same command is run again. Undo of an unpacking moves to quarantine what no bot has used yet.
 exit codes: 0 moved · 3 not moved (each reason named) · 1 failed · 2 usage · 11 another run"""
 
 
@@ -29,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Pack and mark, or unpack."""
-    from core.commands.files.move_work import MoveWork, unpack_to
+    from core.commands.files.move_work import MoveWork
+    from core.commands.files.unpack_work import unpack_to
     from core.commands.wiring import wire
     from core.session_files.moving.pack import is_pack
 

@@ -85,6 +85,8 @@ def log(ending: Ending, style: str) -> None:
                 run_log.result(result)
             elif entry.needs_mending:
                 run_log.left(entry)
+        if report.folder_tightened:
+            run_log.tightened(report.plan)
     for problem in ending.problems:
         run_log.problem(problem)
 

@@ -18,7 +18,7 @@ from core.session_files.looking.inspect import FolderInspection, inspect_again, 
 from core.session_files.model import FileInspection, FolderPlan, FolderStat, PlanEntry
 
 if TYPE_CHECKING:
-    from core.session_files.mending.apply import Act
+    from core.session_files.mending.act import Act
 
 
 class RestoreWork(FilesWork):

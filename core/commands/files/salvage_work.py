@@ -28,7 +28,7 @@ from core.session_files.rescue.salvage import (
 from utils.redact import printable
 
 if TYPE_CHECKING:
-    from core.session_files.mending.apply import Act
+    from core.session_files.mending.act import Act
 
 
 class SalvageWork(UpkeepWork):

@@ -11,7 +11,7 @@ from core.commands.output import Output
 from core.commands.wiring import Target, Wiring, session_targets
 from core.errors import ConfigError, SessionFileError
 from core.session_files.looking.inspect import Depth, FolderInspection, inspect_folder
-from core.session_files.mending.apply import Acted
+from core.session_files.mending.act import Acted
 from core.session_files.model import FileInspection, FolderPlan, FolderStat, PlanEntry, Verdict
 from core.session_files.upkeep.plan import (
     PruneRule,
@@ -25,7 +25,7 @@ from core.session_files.upkeep.prune import glance, prune_family, survey
 from core.session_files.upkeep.repair_schema import repair_family, statements_for
 
 if TYPE_CHECKING:
-    from core.session_files.mending.apply import Act
+    from core.session_files.mending.act import Act
 
 
 class UpkeepWork(FilesWork):

@@ -25,7 +25,8 @@ from utils.clock import utc_now
 from utils.redact import printable
 
 if TYPE_CHECKING:
-    from core.session_files.mending.apply import Act, Applier
+    from core.session_files.mending.act import Act
+    from core.session_files.mending.apply import Applier
     from core.state import RunHistory
 
 
@@ -64,7 +65,7 @@ class FilesWork:
             self._tell([], None, exit_codes.USAGE)
             return exit_codes.USAGE
         from core.session_files.mending.apply import Applier
-        from core.state import RunHistory, new_run_id, run_lock
+        from core.state import RunHistory, run_lock
 
         state = self._wiring.state
         state.make()
@@ -74,9 +75,7 @@ class FilesWork:
             RunHistory.open(state) as history,
             interruption() as interrupted,
         ):
-            run_id = new_run_id(self._now)
-            folders = " ".join(printable(target.folder) for target in self._targets)
-            history.begin(run_id, self.command, self._now, folders=folders)
+            run_id = self._begin(history)
             self._name_unfinished(history)
             applier = Applier(state, history, run_id, self._wiring.files.copies_kept, self._act())
             reports = [self._apply(applier, plan, interrupted) for plan in self._plans()]
@@ -115,21 +114,40 @@ class FilesWork:
         return bool(self._arguments.quarantine)
 
     def _act(self) -> Act:
-        from core.session_files.mending.apply import mend_family
+        from core.session_files.mending.act import mend_family
 
         return mend_family
+
+    def _begin(self, history: RunHistory) -> str:
+        """Note that the run has begun and return its name."""
+        from core.state import new_run_id
+
+        run_id = new_run_id(self._now)
+        history.begin(run_id, self.command, self._now, folders=self._folders_text)
+        return run_id
+
+    @property
+    def _folders_text(self) -> str:
+        return " ".join(printable(target.folder) for target in self._targets)
 
     def _name_unfinished(self, history: RunHistory) -> None:
         """Sessions of which a killed run moved a part: SQLite must not open them before they are whole again."""
         from core.commands.pastable import command_line
         from core.session_files.undoing.replaced import is_half_done
+        from core.session_files.undoing.unpacked import is_half_unpacked
 
         folders = {os.path.realpath(target.folder) for target in self._targets}
         for change in history.begun():
-            if os.path.realpath(os.path.dirname(change.path)) in folders and is_half_done(change):
-                message = f"run {change.run_id} was killed while it moved this session"
-                hint = f"bring it back first: {command_line('cleanup_sessions.py', 'undo', change.run_id)}"
-                self._problems.append(RunUnfinished(message, path=change.path, hint=hint))
+            if os.path.realpath(os.path.dirname(change.path)) not in folders:
+                continue
+            undo = command_line("cleanup_sessions.py", "undo", change.run_id)
+            if is_half_done(change):
+                message, hint = f"run {change.run_id} was killed while it moved this session", "bring it back first"
+            elif is_half_unpacked(change):
+                message, hint = f"run {change.run_id} was killed while it unpacked this session", "take it back first"
+            else:
+                continue
+            self._problems.append(RunUnfinished(message, path=change.path, hint=f"{hint}: {undo}"))
 
     def _finish(self, _reports: Sequence[FolderReport], _run_id: str) -> list[str]:
         """What a chore does when all its sessions are done; returns lines to be said."""
@@ -174,11 +192,11 @@ class FilesWork:
             hint = f"run as its owner: {as_user(user_name(folder.uid))}, or see whether the disk is read-only"
         return FolderReadOnly(message, path=folder.path, hint=hint) if message else None
 
-    def _progress_of(self, target: Target) -> Callable[[int], None] | None:
+    def _progress_of(self, target: Target) -> Callable[[int, int], None] | None:
         if not self._output.shows_progress:
             return None
         folder = printable(target.folder)
-        return lambda count: self._output.progress(f"{folder}: looked at {count}")
+        return lambda done, total: self._output.progress(f"{folder}: looked at {done:,} of {total:,}")
 
     def _apply(self, applier: Applier, plan: FolderPlan, interrupted: list[int]) -> FolderReport:
         why_not = self._why_not_changed(plan)
@@ -187,11 +205,14 @@ class FilesWork:
         if why_not is not None or interrupted or self._state_failed:
             return FolderReport(plan, {})
         results: dict[str, EntryResult] = {}
+        total = sum(bool(entry.actions) for entry in plan.entries)
         tightened = False
         try:
             for result in applier.apply(plan, stop=lambda: bool(interrupted)):
                 results[result.entry.seen.family.path] = result
-                self._output.progress(f"{printable(plan.folder.path)}: mended {len(results)}")
+                self._output.progress(
+                    f"{printable(plan.folder.path)}: {self._words.verb} {len(results):,} of {total:,}"
+                )
             if not interrupted:
                 plan = self._settle_unfinished(applier, plan, results)
                 tightened = self._tighten(applier, plan)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from core.errors import GavatError, SessionFileError
 
 MEND_FIRST = "mend it first: cleanup_sessions.py files"
+COMPLETE_FIRST = "complete it first: cleanup_sessions.py files repair-schema"
 RESCUE_FIRST = "rescue it: cleanup_sessions.py files salvage, or files restore"
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from core.session_files.backups.catalog import Backup
 from core.session_files.backups.encryption import Cipher
 from core.session_files.backups.fetch import fetch
-from core.session_files.mending.apply import Acted
+from core.session_files.mending.act import Acted
 from core.session_files.mending.replace import quarantine_folder, replace
 from core.session_files.model import EntryKind, FileInspection, FindingNote, PlanEntry, RepairAction, Usage, Verdict
 from utils.clock import utc_text

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 from core.errors import CopyFailed, SessionFileBusy, SessionFileDamaged
-from core.session_files.backups.errors import MEND_FIRST, RESCUE_FIRST, BackupRefused
+from core.session_files.backups.errors import COMPLETE_FIRST, MEND_FIRST, RESCUE_FIRST, BackupRefused
 from core.session_files.mending.recovery import errors_named, verify
 from core.session_files.model import Contents, ContentsKind, JournalMode
 from utils.sqlite_uri import sqlite_uri
@@ -25,6 +25,13 @@ _RETRY_SECONDS = 0.005
 _VM_STEPS = 200_000
 """Steps of SQLite's virtual machine between two looks at the clock: some milliseconds."""
 _WHOLE = (ContentsKind.TELETHON, ContentsKind.NEWER)
+_ADVICE = {
+    ContentsKind.PYROGRAM: None,
+    ContentsKind.FOREIGN: None,
+    ContentsKind.HALF_CREATED: COMPLETE_FIRST,
+    ContentsKind.HALF_MIGRATED: COMPLETE_FIRST,
+}
+"""What to do about a session that is no whole one; nothing about those of others."""
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _UNRECOVERED = (sqlite3.SQLITE_READONLY_ROLLBACK, sqlite3.SQLITE_READONLY_RECOVERY, sqlite3.SQLITE_CANTOPEN_DIRTYWAL)
@@ -91,10 +98,8 @@ def verify_copy(copy: sqlite3.Connection, session: str, *, seconds: float) -> Co
     finally:
         copy.set_progress_handler(None, 0)
     if contents.kind not in _WHOLE:
-        foreign = contents.kind in (ContentsKind.PYROGRAM, ContentsKind.FOREIGN)
-        raise BackupRefused(
-            f"it is {contents.kind.value}: {contents.reason}", path=session, hint=None if foreign else MEND_FIRST
-        )
+        hint = _ADVICE.get(contents.kind, MEND_FIRST)
+        raise BackupRefused(f"it is {contents.kind.value}: {contents.reason}", path=session, hint=hint)
     return contents
 
 

@@ -55,23 +55,21 @@ def inspect_folder(
     *,
     depth: Depth = Depth.OUTSIDE,
     only: Collection[str] | None = None,
-    on_file: Callable[[int], None] | None = None,
+    on_file: Callable[[int, int], None] | None = None,
 ) -> FolderInspection:
     """Look at every session in the folder `path`, or at those of the file names `only`, without changing anything.
 
-    `on_file(count)` is called after each file. Raises OSError when the folder itself cannot be read.
+    `on_file(done, total)` is called after each file. Raises OSError when the folder itself cannot be read.
     """
     listing = Listing(path)
     file_system = file_system_of(path)
     looker = _Looker(file_system, depth)
     files = []
-    families = listing.families()
-    if only is not None:
-        families = (family for family in families if family.name + SUFFIX in only)
+    families = [family for family in listing.families() if only is None or family.name + SUFFIX in only]
     for count, family in enumerate(families, 1):
         files.append(looker.look(family))
         if on_file is not None:
-            on_file(count)
+            on_file(count, len(families))
     stat = file_stat(listing.stat)
     folder = FolderStat(path, stat.mode, stat.uid, stat.gid, file_system, listing.dedicated, listing.lock_files)
     return FolderInspection(folder, tuple(looker.name_holders(files)))

@@ -17,19 +17,17 @@ from typing import NamedTuple
 from core.errors import GavatError, PlanOutdated, SessionFileBusy, SessionFileDamaged, SessionFileError, StateError
 from core.session_files.looking.holders import own_open_files
 from core.session_files.looking.probe import Prober
+from core.session_files.mending.act import Act, folder_aside, mend_family
 from core.session_files.mending.copies import (
     CopyStore,
     copy_members,
     is_unchanged,
     shelf_name,
 )
-from core.session_files.mending.permissions import PRIVATE_FILE, PRIVATE_FOLDER, set_mode
+from core.session_files.mending.permissions import PRIVATE_FOLDER, set_mode
 from core.session_files.mending.recovery import recover
-from core.session_files.mending.replace import put_in_quarantine, quarantine_folder
-from core.session_files.mending.set_aside import aside_folder, set_aside
 from core.session_files.model import (
     COPIES_KEPT,
-    Contents,
     EntryResult,
     FolderPlan,
     HeaderKind,
@@ -44,11 +42,9 @@ from core.state import Change, ChangeStatus, RunHistory, StateFolder
 
 BATCH = 256
 _WORKERS = 4
-_TO_QUARANTINE = {RepairAction.QUARANTINE, RepairAction.SALVAGE, RepairAction.RESTORE, RepairAction.MOVE}
 _PLAYED_BACK = {RepairAction.ROLL_BACK, RepairAction.CHECKPOINT}
 _BYTES_STAY = ((RepairAction.TIGHTEN_PERMISSIONS,), (RepairAction.QUARANTINE,), (RepairAction.MOVE,))
 """Actions that write to no file of the family: no copy is made first."""
-_ONLY_MODE = (RepairAction.TIGHTEN_PERMISSIONS,)
 
 
 class _Prepared(NamedTuple):
@@ -58,39 +54,6 @@ class _Prepared(NamedTuple):
     copy: str | None = None
     """Folder of the copy."""
     ended: EntryResult | None = None
-
-
-class Acted(NamedTuple):
-    """What acting on one family gave."""
-
-    after: Contents | None = None
-    """What the file holds then."""
-    set_aside: str | None = None
-    """Folder that the sidecars moved to."""
-    summary: str = ""
-    """What was done, where the names of the actions do not tell."""
-    left: str | None = None
-    """Identity of the file as it was left, taken while nobody else could have it open (`identity_of`)."""
-
-
-Act = Callable[[PlanEntry, str], Acted]
-"""Carries out the actions of an entry in the run of that id; raises GavatError, OSError."""
-
-
-def mend_family(entry: PlanEntry, run_id: str) -> Acted:
-    """Let SQLite recover the family, or set orphans aside, and tighten its mode, as the plan says."""
-    family = entry.seen.family
-    aside = _aside_folder(entry, run_id)
-    after: Contents | None = None
-    if RepairAction.QUARANTINE in entry.actions:
-        put_in_quarantine(family, quarantine_folder(family, run_id))
-    elif aside is not None:
-        set_aside(family, aside)
-    elif entry.actions != _ONLY_MODE:
-        after = recover(family.target, entry.seen.contents)
-    if RepairAction.TIGHTEN_PERMISSIONS in entry.actions:
-        set_mode(family.target, family.main, PRIVATE_FILE)
-    return Acted(after, aside)
 
 
 class Applier:
@@ -109,7 +72,7 @@ class Applier:
         self._history = history
         self._run_id = run_id
         self._carry_out = act
-        self._number = 0
+        self._number = len(history.changes_of(run_id))  # of a run that was killed, and goes on
 
     def apply(self, plan: FolderPlan, *, stop: Callable[[], bool] = lambda: False) -> Iterator[EntryResult]:
         """Do what the plan says and yield a result for each entry that has actions, in batches.
@@ -209,7 +172,7 @@ class Applier:
             ", ".join(action.value for action in entry.actions),
             copy=one.copy,
             mode_before=main.mode if main else None,
-            set_aside=_aside_folder(entry, self._run_id),
+            set_aside=folder_aside(entry, self._run_id),
         )
 
     def _change(
@@ -277,12 +240,6 @@ def _refuse_foreign_folder(family: SessionFamily) -> None:
 def _needs_rehearsal(entry: PlanEntry) -> bool:
     damaged = entry.verdict is Verdict.DAMAGED and entry.seen.header.kind is not HeaderKind.EMPTY
     return damaged and bool(_PLAYED_BACK & set(entry.actions))
-
-
-def _aside_folder(entry: PlanEntry, run_id: str) -> str | None:
-    if RepairAction.SET_ASIDE in entry.actions:
-        return aside_folder(entry.seen.family, run_id)
-    return quarantine_folder(entry.seen.family, run_id) if _TO_QUARANTINE & set(entry.actions) else None
 
 
 def _finished(change: Change, result: EntryResult) -> Change:

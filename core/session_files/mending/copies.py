@@ -102,9 +102,9 @@ class CopyStore:
             if name not in kept:
                 shutil.rmtree(os.path.join(shelf, name))
 
-    def of(self, path: str) -> tuple[str, ...]:
-        """The copies of the session at that path, by their folders; raises CopyFailed."""
-        shelf = f"{self._root}/{shelf_of(path)}"
+    def on(self, name: str) -> tuple[str, ...]:
+        """The copies on the shelf of that name (`shelf_of`), by their folders; raises CopyFailed."""
+        shelf = f"{self._root}/{name}"
         try:
             return tuple(f"{shelf}/{name}" for name in sorted(os.listdir(shelf)))
         except FileNotFoundError:
@@ -112,16 +112,16 @@ class CopyStore:
         except OSError as error:
             raise CopyFailed(f"its copies cannot be listed ({error.strerror})", path=shelf) from error
 
-    def purge(self, path: str) -> int:
-        """Remove all copies of the session at that path and return how many; raises CopyFailed."""
-        copies = self.of(path)
+    def purge(self, name: str) -> int:
+        """Remove all copies on the shelf of that name and return how many; raises CopyFailed."""
+        copies = self.on(name)
         try:
             for copy in copies:
                 shutil.rmtree(copy)
             if copies:
                 os.rmdir(os.path.dirname(copies[0]))
         except OSError as error:
-            raise CopyFailed(f"a copy cannot be removed ({error.strerror})", path=path) from error
+            raise CopyFailed(f"a copy cannot be removed ({error.strerror})", path=f"{self._root}/{name}") from error
         return len(copies)
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from core.errors import SessionFileError
 from core.session_files.database.file_format import MOVED_MARK
-from core.session_files.mending.apply import Acted
+from core.session_files.mending.act import Acted
 from core.session_files.mending.replace import beside, quarantine_folder, replace
 from core.session_files.model import Contents, ContentsKind, FindingNote, PlanEntry, RepairAction, Usage, Verdict
 

@@ -11,25 +11,21 @@ import hashlib
 import io
 import json
 import os
-import sqlite3
 import tarfile
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from core.errors import CopyFailed, GavatError
 from core.session_files.looking.listing import SUFFIX
-from core.session_files.mending.copies import SPACE_LEFT, is_taken, read_chunks, sync_folder
-from core.session_files.mending.recovery import errors_named, verify
-from core.session_files.model import Contents, ContentsKind
-from utils.sqlite_uri import sqlite_uri
+from core.session_files.mending.copies import SPACE_LEFT, read_chunks, sync_folder
 from utils.units import size_text
 
 _LIST = "gavatcore-pack.json"
+_PARTIAL = ".gavat-partial"
 _SCHEMA = {"name": "gavat.pack", "version": 1}
-_PARTIAL = ".partial"
-_CHUNK = 1024 * 1024
-_WHOLE = (ContentsKind.TELETHON, ContentsKind.NEWER)
+CHUNK = 1024 * 1024
+"""Bytes that are read at once."""
 
 
 class PackUnusable(GavatError):
@@ -58,12 +54,17 @@ def may_be_packed(name: str) -> bool:
 def write_pack(sessions: Sequence[str], path: str) -> tuple[Packed, ...]:
     """Write the session files into a new pack (0600) and read it back; raises CopyFailed, PackUnusable.
 
-    Their base names are their names in the pack, so they have to differ.
+    Their base names are their names in the pack, so they have to differ. A pack of these very sessions that bears the
+    name already was written by a run that was killed then, and stays.
     """
     partial = path + _PARTIAL
     try:
-        _refuse_without_room(sessions, path)
+        with suppress(FileNotFoundError):
+            os.unlink(partial)  # of a run that was killed
         packed = tuple(_described(session) for session in sessions)
+        if os.path.lexists(path) and set(read_pack(path)) == set(packed):
+            return packed
+        _refuse_without_room(sessions, path)
         with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             with tarfile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT) as tar:
                 _add_bytes(tar, _LIST, json.dumps(_document(packed), indent=2).encode())
@@ -90,8 +91,8 @@ def read_pack(path: str) -> tuple[Packed, ...]:
             packed = _listed(tar, path)
             for one in packed:
                 digest = hashlib.sha256()
-                source = _opened(tar, one, path)
-                while chunk := source.read(_CHUNK):
+                source = opened(tar, one, path)
+                while chunk := source.read(CHUNK):
                     digest.update(chunk)
                 if digest.hexdigest() != one.sha256:
                     raise PackUnusable(f"{one.name} in it is not what was packed", path=path, hint="pack it again")
@@ -100,35 +101,15 @@ def read_pack(path: str) -> tuple[Packed, ...]:
     return packed
 
 
-def unpack(path: str, folder: str) -> tuple[tuple[Packed, Contents], ...]:
-    """Put every session of a pack into the folder (0600), each opened and checked before any bears its name.
-
-    Raises PackUnusable when one is not whole, CopyFailed when a name is taken, by a sidecar too, or the disk takes no
-    more; nothing that is there is overwritten.
-    """
-    packed = read_pack(path)
-    taken = [one.name for one in packed if is_taken(os.path.join(folder, one.name))]
-    if taken:
-        raise CopyFailed(f"there is a {taken[0]} already", path=folder, hint="nothing was unpacked: name another one")
-    made: list[tuple[str, str]] = []
-    checked: list[tuple[Packed, Contents]] = []
+def opened(tar: tarfile.TarFile, one: Packed, path: str) -> Any:
+    """The bytes of one session in a pack, as a file; raises PackUnusable."""
     try:
-        with tarfile.open(path, mode="r:") as tar:
-            for one in packed:
-                partial = os.path.join(folder, f".{one.name}{_PARTIAL}")
-                made.append((partial, os.path.join(folder, one.name)))
-                _extract(_opened(tar, one, path), partial)
-                checked.append((one, _checked(partial, one, path)))
-        for partial, name in made:
-            os.link(partial, name)  # fails where a session has come to be since
-        sync_folder(folder)
-    except OSError as error:
-        raise CopyFailed(f"the pack cannot be unpacked ({error.strerror})", path=folder) from error
-    finally:
-        for partial, _name in made:
-            with suppress(FileNotFoundError):
-                os.unlink(partial)
-    return tuple(checked)
+        member = tar.getmember(one.name)
+    except KeyError:
+        member = None
+    if member is None or not member.isreg() or member.size != one.bytes:
+        raise PackUnusable(f"{one.name} is missing in it, or cut", path=path, hint="copy the pack again")
+    return tar.extractfile(member)
 
 
 def _described(session: str) -> Packed:
@@ -157,34 +138,6 @@ def _listed(tar: tarfile.TarFile, path: str) -> tuple[Packed, ...]:
         if not may_be_packed(one.name):
             raise PackUnusable("a name in it is no plain name of a session", path=path)
     return packed
-
-
-def _opened(tar: tarfile.TarFile, one: Packed, path: str) -> Any:
-    try:
-        member = tar.getmember(one.name)
-    except KeyError:
-        member = None
-    if member is None or not member.isreg() or member.size != one.bytes:
-        raise PackUnusable(f"{one.name} is missing in it, or cut", path=path, hint="copy the pack again")
-    return tar.extractfile(member)
-
-
-def _extract(source: Any, partial: str) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    with open(os.open(partial, flags, 0o600), "wb") as file:
-        while chunk := source.read(_CHUNK):
-            file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _checked(partial: str, one: Packed, path: str) -> Contents:
-    uri = sqlite_uri(partial, mode="ro")
-    with errors_named(partial), closing(sqlite3.connect(uri, uri=True, timeout=0.0)) as database:
-        contents = verify(database, partial)
-    if contents.kind not in _WHOLE:
-        raise PackUnusable(f"{one.name} in it is no whole session: {contents.reason}", path=path)
-    return contents
 
 
 def _refuse_without_room(sessions: Sequence[str], path: str) -> None:

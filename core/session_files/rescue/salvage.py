@@ -9,7 +9,7 @@ from core.errors import SessionFileDamaged, SessionFileError
 from core.session_files.database.salvage import Rescued, salvage
 from core.session_files.database.schema import NEWEST_SCHEMA, TABLES, column_names, definition
 from core.session_files.database.telethon_rows import Table
-from core.session_files.mending.apply import Acted
+from core.session_files.mending.act import Acted
 from core.session_files.mending.copies import is_taken
 from core.session_files.mending.recovery import connect_alone, exclusive_transaction, verify
 from core.session_files.mending.replace import beside, quarantine_folder, replace

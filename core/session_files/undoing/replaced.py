@@ -24,8 +24,7 @@ from core.state import Change
 
 def is_half_done(change: Change) -> bool:
     """Whether a killed run left files of the session in quarantine, its journal or WAL perhaps; raises OSError."""
-    target, quarantine = os.path.realpath(change.path), _quarantine_of(change)
-    return noted_in(quarantine, target) is not None
+    return change.set_aside is not None and noted_in(change.set_aside, os.path.realpath(change.path)) is not None
 
 
 def bring_back_replaced(change: Change, run_id: str) -> str:

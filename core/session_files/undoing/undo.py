@@ -19,8 +19,10 @@ from core.session_files.mending.recovery import recover
 from core.session_files.mending.replace import beside, quarantine_folder, replace
 from core.session_files.mending.set_aside import hold_session_lease, move_back
 from core.session_files.model import RepairAction, SessionFamily
+from core.session_files.moving.unpack import UNPACK
 from core.session_files.undoing.put_back import holds_the_bytes_of, put_back, same_pages
 from core.session_files.undoing.replaced import bring_back_replaced, free_family, refuse_used, return_to_its_place
+from core.session_files.undoing.unpacked import put_away
 from core.session_files.upkeep.prune import give_back
 from core.session_files.upkeep.repair_schema import repair
 from core.state import Change, ChangeStatus, RunHistory, StateFolder
@@ -88,6 +90,8 @@ class Undoer:
             return bring_back_replaced(change, self._run_id)
         if kind == RepairAction.QUARANTINE.value:
             return return_to_its_place(change)
+        if kind == UNPACK:
+            return put_away(change, self._run_id)
         if change.set_aside is not None:
             moved = move_back(change.set_aside, os.path.realpath(change.path))
             return "sidecars moved back" if moved else "nothing had been moved"

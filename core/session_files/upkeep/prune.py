@@ -12,7 +12,7 @@ import sqlite3
 from contextlib import closing
 
 from core.errors import UndoRefused
-from core.session_files.mending.apply import Acted
+from core.session_files.mending.act import Acted
 from core.session_files.mending.recovery import connect_alone, errors_named, exclusive_transaction
 from core.session_files.model import PlanEntry
 from core.session_files.upkeep.plan import PruneRule, PruneSurvey

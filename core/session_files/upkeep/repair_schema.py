@@ -11,7 +11,7 @@ from contextlib import closing
 
 from core.errors import SessionFileDamaged, SessionFileError
 from core.session_files.database.schema import TABLES, Columns, NotTelethons, downgrades, schema_repairs
-from core.session_files.mending.apply import Acted
+from core.session_files.mending.act import Acted
 from core.session_files.mending.copies import is_taken
 from core.session_files.mending.identity import identity_of
 from core.session_files.mending.recovery import connect_alone, errors_named, exclusive_transaction, verify

@@ -1,12 +1,9 @@
-"""Frozen data about one Telethon session file and what is to be done with it."""
+"""What was seen: a session file with all beside it, who uses it, what is inside, and its folder."""
 
 from __future__ import annotations
 
 from enum import Enum
 from typing import NamedTuple
-
-COPIES_KEPT = 5
-"""Byte copies kept of each session unless a setting says otherwise."""
 
 
 class FileStat(NamedTuple):
@@ -197,44 +194,6 @@ class Contents(NamedTuple):
         return f"Contents({self.kind.value}, schema={self.schema_version}, logged_in={self.logged_in}, {self.reason!r})"
 
 
-class Verdict(Enum):
-    """What is to be said of a session; the order is that of a report, worst first."""
-
-    DAMAGED = "damaged"
-    UNKNOWN = "unknown"
-    MEND = "mend"
-    PRUNE = "prune"
-    ATTENTION = "look at"
-    SKIPPED = "skipped"
-    IN_USE = "in use"
-    FINE = "fine"
-
-
-class RepairAction(Enum):
-    """One thing that is done to a free session, always through SQLite where SQLite has a say."""
-
-    ROLL_BACK = "roll back"
-    CHECKPOINT = "checkpoint"
-    SWITCH_TO_DELETE = "DELETE mode"
-    REMOVE_COLD_JOURNAL = "remove cold journal"
-    REMOVE_SHM = "remove -shm"
-    SET_ASIDE = "set aside"
-    TIGHTEN_PERMISSIONS = "set 0600"
-    PRUNE = "prune entities"
-    REPAIR_SCHEMA = "repair schema"
-    SALVAGE = "salvage"
-    QUARANTINE = "move to quarantine"
-    RESTORE = "restore"
-    MOVE = "move away"
-
-
-class FindingNote(NamedTuple):
-    """A finding about one file: its code (`core.findings`) and the fact behind it."""
-
-    code: str
-    detail: str
-
-
 class FileInspection(NamedTuple):
     """All that was learned of one family, from outside and, where asked and proven free, from inside."""
 
@@ -242,17 +201,6 @@ class FileInspection(NamedTuple):
     header: DatabaseHeader
     occupancy: Occupancy
     contents: Contents | None = None
-
-
-class PlanEntry(NamedTuple):
-    """The decision about one family, with its reasons."""
-
-    seen: FileInspection
-    verdict: Verdict
-    notes: tuple[FindingNote, ...] = ()
-    actions: tuple[RepairAction, ...] = ()
-    needs_mending: bool = False
-    """Something is wrong that stays wrong: damaged, or signs of need on a file that cannot be judged."""
 
 
 class FolderStat(NamedTuple):
@@ -267,42 +215,3 @@ class FolderStat(NamedTuple):
     """Holds nothing but session families and what this tool puts beside them."""
     lock_files: int = 0
     """Lock files of sessions, those whose session is gone included."""
-
-
-class FolderPlan(NamedTuple):
-    """What was seen in one folder and what is to be done there."""
-
-    folder: FolderStat
-    entries: tuple[PlanEntry, ...]
-    notes: tuple[FindingNote, ...] = ()
-    """About the folder itself."""
-    tighten_folder: bool = False
-    blind: str = ""
-    """Why no session of the folder could be judged, when none could."""
-
-
-class Outcome(Enum):
-    """How the work on one entry ended."""
-
-    DONE = "mended"
-    LEFT_ALONE = "left alone"
-    FAILED = "failed"
-
-
-class EntryResult(NamedTuple):
-    """What was done to one entry, or why not."""
-
-    entry: PlanEntry
-    outcome: Outcome
-    detail: str = ""
-    code: str | None = None
-    hint: str | None = None
-    after: Contents | None = None
-    copy: str | None = None
-    """Folder of the byte copy taken first."""
-    set_aside: str | None = None
-    """Folder that the sidecars moved to."""
-    summary: str = ""
-    """What was done, where the names of the actions do not tell."""
-    left: str | None = None
-    """By which the file is known again that nobody wrote to since; where undo has to know it."""
