@@ -6,6 +6,7 @@ import sys
 
 
 def main(folder: str, backups: str, *checked: str) -> None:
+    """Back up each session of the folder into `backups`, which is made; with a third word, check each copy."""
     os.mkdir(backups)
     taken = 0
     for name in os.listdir(folder):

@@ -5,6 +5,7 @@ import sys
 
 
 def main(folder: str) -> None:
+    """Count the sessions of the folder, and how many of them somebody has open."""
     sessions = set()
     for name in os.listdir(folder):
         if name.endswith(".session"):
@@ -17,6 +18,7 @@ def main(folder: str) -> None:
 
 
 def open_files() -> set[tuple[int, int]]:
+    """Device and inode of every file that a process has open, as far as this user may see them."""
     identities = set()
     for process in filter(str.isdigit, os.listdir("/proc")):
         try:

@@ -6,6 +6,7 @@ import sys
 
 
 def main(folder: str) -> None:
+    """Count the sessions of the folder that hold a login."""
     logged_in = 0
     for name in os.listdir(folder):
         if name.endswith(".session"):

@@ -10,6 +10,7 @@ import sys
 
 
 def main(folder: str, copies: str | None) -> None:
+    """Copy the families of the folder into `copies`, which is made, unless it is None; then open each session."""
     names = os.listdir(folder)
     if copies is not None:
         os.mkdir(copies)
@@ -26,6 +27,7 @@ def main(folder: str, copies: str | None) -> None:
 
 
 def copy_durably(source: str, target: str) -> None:
+    """Copy a file with its times and mode, on disk at return."""
     with open(source, "rb", buffering=0) as read, open(target, "wb", buffering=0) as written:
         written.write(read.read())
         shutil.copystat(source, target)
@@ -33,6 +35,7 @@ def copy_durably(source: str, target: str) -> None:
 
 
 def open_and_select(path: str) -> None:
+    """Open a session for writing, so that SQLite recovers it, and read its version and login."""
     database = sqlite3.connect(f"file:{path}?mode=rw", uri=True)
     database.execute("SELECT version FROM version").fetchone()
     database.execute("SELECT * FROM sessions").fetchall()

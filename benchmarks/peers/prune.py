@@ -7,6 +7,7 @@ import sys
 
 
 def main(folder: str, copies: str, keep: int) -> None:
+    """Copy each session of the folder into `copies`, which is made, and leave it the `keep` newest of its entities."""
     os.mkdir(copies)
     pruned = 0
     for name in os.listdir(folder):

@@ -82,6 +82,9 @@ def run_program(program: Program, argv: Sequence[str] | None) -> int:
         hint = f"the runs so far: {command_line('cleanup_sessions.py', 'undo')}"
         output.error(GavatError(f"{error.strerror}", path=error.filename, hint=hint))
         return exit_codes.FAILED
+    finally:
+        if argv is None:
+            gc.freeze()  # else Python goes through all that was loaded once more when it ends
 
 
 def _take_command(program: Program, words: list[str]) -> str:

@@ -245,7 +245,7 @@ def test_tables_of_others_are_left_alone() -> None:
 
     rescued = salvage(overwritten(main, root_of(main, Table.ENTITIES), 4096, seed=7))
 
-    assert rescued.entities == ()
+    assert not rescued.entities
     assert rescued.not_found == (Table.ENTITIES,)
 
 

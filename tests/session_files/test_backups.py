@@ -26,6 +26,7 @@ from core.session_files.backups.errors import COMPLETE_FIRST, MEND_FIRST, RESCUE
 from core.session_files.backups.fetch import check
 from core.session_files.backups.rotation import RotationPolicy
 from core.session_files.backups.store import BackupStore, Unchanged
+from core.session_files.backups.write import _Hashing
 from core.session_files.looking.filesystem import file_system_of
 from core.session_files.looking.inspect import inspect_again
 from core.session_files.looking.listing import find_family
@@ -97,7 +98,7 @@ def test_a_backup_is_a_whole_session_with_its_manifest(tmp_path: Path, session: 
     assert taken.manifest.session == str(session)
     assert taken.manifest.taken_at == NOON
     assert (taken.manifest.schema_version, taken.manifest.logged_in, taken.manifest.encryption) == (8, True, None)
-    assert taken.manifest.sha256 == hashlib.sha256(found.read_bytes()).hexdigest()
+    assert taken.manifest.blake2b == hashlib.blake2b(found.read_bytes()).hexdigest()
     assert rows(found, "sessions") == rows(session, "sessions")
     assert rows(found) == rows(session)
     parts = [found, found.parent / "manifest.json", found.parent, found.parent.parent, found.parent.parent.parent]
@@ -113,6 +114,21 @@ def test_telethon_opens_a_backup_as_the_same_login(tmp_path: Path, session: Path
     assert copy.auth_key.key == original.auth_key.key
     copy.close()
     original.close()
+
+
+def test_a_file_that_cannot_be_hashed_is_no_backup(tmp_path: Path) -> None:
+    """What goes wrong beside the check reaches who asks for the digest; nothing is stored without one."""
+    missing, found = str(tmp_path / "missing"), tmp_path / "found"
+    found.write_bytes(b"bytes" * 300_000)
+
+    with _Hashing(missing) as failed, _Hashing(str(found)) as hashed:
+        pass
+    with pytest.raises(FileNotFoundError):
+        failed.digest()
+    with pytest.raises(CopyFailed, match="not hashed to the end"):
+        _Hashing(str(found)).digest()
+
+    assert hashed.digest() == hashlib.blake2b(b"bytes" * 300_000).hexdigest()
 
 
 def test_a_large_session_is_backed_up_through_a_file(tmp_path: Path, sessions: Path) -> None:

@@ -332,7 +332,7 @@ manifests = st.builds(
         lambda moment: moment.replace(microsecond=0)
     ),
     bytes=st.integers(0),
-    sha256=st.text("0123456789abcdef", min_size=64, max_size=64),
+    blake2b=st.text("0123456789abcdef", min_size=128, max_size=128),
     source=st.builds(Source, st.integers(0), st.integers(0), st.integers(0), st.sampled_from(["delete", "wal"])),
     schema_version=st.none() | st.integers(1, 99),
     logged_in=st.booleans(),

@@ -9,10 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from core.commands import exit_codes
-from core.commands.documents import problem_texts
 from core.commands.output import Output
-from core.commands.sessions_text import plural
-from core.commands.table import Row, table
 from core.commands.wiring import Wiring, interruption, session_targets
 from core.errors import ConfigError, GavatError, SessionFileBusy, StateError
 from core.session_files.backups.catalog import Backup
@@ -149,6 +146,9 @@ class BackupWork:
         return code
 
     def _text(self, results: list[BackupResult], run_id: str | None) -> list[str]:
+        from core.commands.sessions_text import plural
+        from core.commands.table import Row, table
+
         counts = Counter(one.state for one in results)
         counted = ", ".join(f"{counts[state]:,} {state}" for state in reversed(_ORDER) if counts[state])
         lines = [f"{plural(len(results), 'session')}: {counted}"]
@@ -167,6 +167,8 @@ class BackupWork:
         return [*lines, "", f"{done} Each is a login: never run one beside the original."]
 
     def _document(self, results: list[BackupResult], run_id: str | None, code: int) -> dict[str, Any]:
+        from core.commands.documents import problem_texts
+
         return {
             "schema": {"name": "gavat.backup", "version": 1},
             "run_id": run_id,

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-from base64 import urlsafe_b64decode
-from binascii import Error as Base64Error
 from typing import TYPE_CHECKING
 
 from core.errors import ConfigError
@@ -95,9 +93,11 @@ def open_sealed(cipher: Cipher | None, sealed: bytes, *, encryption: str, path: 
 
 
 def _is_fernet_key(key: Secret) -> bool:
+    from base64 import urlsafe_b64decode
+
     try:
         return len(urlsafe_b64decode(key.reveal().encode("ascii"))) == _KEY_BYTES
-    except (Base64Error, ValueError):
+    except ValueError:  # binascii.Error is one
         return False
 
 

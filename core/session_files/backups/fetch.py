@@ -6,7 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from hashlib import sha256
+from hashlib import blake2b
 from typing import NamedTuple
 
 from core.errors import CopyFailed, SessionFileError
@@ -72,7 +72,7 @@ def _write_session(backup: Backup, descriptor: int, cipher: Cipher | None) -> No
 
 def _session_bytes(backup: Backup, cipher: Cipher | None) -> Iterator[bytes]:
     """The session's bytes; ends with BackupUnusable when the stored file is not the one that was stored."""
-    digest = sha256()
+    digest = blake2b()
     sealed = []
     try:
         for chunk in read_chunks(backup.path):
@@ -83,7 +83,7 @@ def _session_bytes(backup: Backup, cipher: Cipher | None) -> Iterator[bytes]:
                 sealed.append(chunk)
     except OSError as error:
         raise BackupUnusable(f"its file cannot be read ({error.strerror})", path=backup.path) from error
-    if digest.hexdigest() != backup.manifest.sha256:
+    if digest.hexdigest() != backup.manifest.blake2b:
         raise BackupUnusable("its bytes are not those that were stored", path=backup.path, hint="take an older backup")
     if backup.manifest.encryption is not None:
         yield open_sealed(cipher, b"".join(sealed), encryption=backup.manifest.encryption, path=backup.path)

@@ -152,7 +152,7 @@ class BackupStore:
             name=name,
             taken_at=now.astimezone(UTC).replace(microsecond=0),
             bytes=stored.bytes,
-            sha256=stored.sha256,
+            blake2b=stored.blake2b,
             source=source,
             schema_version=stored.contents.schema_version,
             logged_in=bool(stored.contents.logged_in),

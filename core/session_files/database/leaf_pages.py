@@ -45,6 +45,8 @@ class Leaf(NamedTuple):
     """None for a page without rows."""
     rowids: list[int]
     rows: list[Row]
+    continued: dict[int, bytes]
+    """The overflow pages that rows continue on, by number."""
 
 
 class Cell(NamedTuple):
@@ -59,33 +61,48 @@ class Cell(NamedTuple):
 
 def read_leaf(page: bytes, usable: int, overflow: OverflowPage) -> Leaf | None:
     """All rows of a table's leaf page, None when one of them is not sound or not of the table of the others."""
+    continued = _Noted(overflow)
     try:
         pointers = cell_offsets(0, page, 0, usable)
         if not pointers:
-            return Leaf(None, [], [])
-        first = read_cell(page, pointers[0], usable, overflow)
+            return Leaf(None, [], [], continued)
+        first = read_cell(page, pointers[0], usable, continued.page)
         if first is None:
             return None
         if first.table is Table.ENTITIES:
-            return _entities_of(page[:usable], pointers, usable, overflow)
-        return _rows_of(first.table, page, pointers, usable, overflow)
+            return _entities_of(page[:usable], pointers, usable, continued)
+        return _rows_of(first.table, page, pointers, usable, continued)
     except (PageUnreadable, IndexError, ValueError, struct.error):
         return None
 
 
-def _rows_of(table: Table, page: bytes, pointers: tuple[int, ...], usable: int, overflow: OverflowPage) -> Leaf | None:
+class _Noted(dict[int, bytes]):
+    """The overflow pages that were asked for and are there."""
+
+    def __init__(self, overflow: OverflowPage) -> None:
+        super().__init__()
+        self._overflow = overflow
+
+    def page(self, number: int) -> bytes | None:
+        page = self._overflow(number)
+        if page is not None:
+            self[number] = page
+        return page
+
+
+def _rows_of(table: Table, page: bytes, pointers: tuple[int, ...], usable: int, continued: _Noted) -> Leaf | None:
     rowids: list[int] = []
     rows: list[Row] = []
     for at in pointers:
-        cell = read_cell(page, at, usable, overflow)
+        cell = read_cell(page, at, usable, continued.page)
         if cell is None or cell.table is not table or (rowids and cell.rowid <= rowids[-1]):
             return None
         rowids.append(cell.rowid)
         rows.append(cell.row)
-    return Leaf(table, rowids, rows)
+    return Leaf(table, rowids, rows, continued)
 
 
-def _entities_of(page: bytes, pointers: tuple[int, ...], usable: int, overflow: OverflowPage) -> Leaf | None:
+def _entities_of(page: bytes, pointers: tuple[int, ...], usable: int, continued: _Noted) -> Leaf | None:
     """As `_rows_of`, several times as fast: nearly all rows of a session go through this loop.
 
     IndexError, ValueError or struct.error where a row is not sound.
@@ -121,13 +138,13 @@ def _entities_of(page: bytes, pointers: tuple[int, ...], usable: int, overflow: 
                 rowids.append(rowid)
                 rows.append(new(Entity, (rowid, hash_, username.decode() or None, phone, name.decode() or None, date)))
                 continue
-        cell = read_cell(page, at, usable, overflow)
+        cell = read_cell(page, at, usable, continued.page)
         if cell is None or cell.table is not Table.ENTITIES or cell.rowid <= last:
             return None
         last = cell.rowid
         rowids.append(last)
         rows.append(cell.row)
-    return Leaf(Table.ENTITIES, rowids, rows)
+    return Leaf(Table.ENTITIES, rowids, rows, continued)
 
 
 class _UsualCells(dict[bytes, UsualCell]):

@@ -82,9 +82,16 @@ class Remains:
             return b""
         return self._overlay.get(number) or self._in_file(number)
 
+    def view(self, number: int) -> bytes | memoryview:
+        """As `fragment` of a page that is there, without copying it out of the file."""
+        return self._overlay.get(number) or self._place_of(number)
+
     def _in_file(self, number: int) -> bytes:
+        return bytes(self._place_of(number))
+
+    def _place_of(self, number: int) -> memoryview:
         start = (number - 1) * self.page_size
-        return bytes(self._main[start : start + self.page_size])
+        return self._main[start : start + self.page_size]
 
     def cut_pages(self) -> list[int]:
         """Pages that are not there to their end, and the first one when its header is lost."""

@@ -9,14 +9,15 @@ SQLite keeps no checksum of a page: a value that was changed into another valid 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from mmap import mmap
 from typing import Any, NamedTuple
 
 from core.session_files.database.finds import Finds, Source
-from core.session_files.database.leaf_pages import Cell, OverflowPage, read_leaf
+from core.session_files.database.kept_rows import KeptPage, Rows
+from core.session_files.database.leaf_pages import Cell, Leaf, OverflowPage, read_leaf
 from core.session_files.database.pages import LEAF_TABLE
 from core.session_files.database.raw_cells import find_cells, find_logins
 from core.session_files.database.remains import Remains
@@ -53,9 +54,10 @@ class Rescued(NamedTuple):
     version: int | None
     logins: tuple[Login, ...]
     """The first is the one to use: most trusted, and with a key where any has one."""
-    entities: tuple[Entity, ...]
-    sent_files: tuple[SentFile, ...]
-    update_state: tuple[UpdateState, ...]
+    entities: Collection[Entity]
+    """Read from their pages whenever they are gone through."""
+    sent_files: Collection[SentFile]
+    update_state: Collection[UpdateState]
     page_size: int
     pages: int
     """Pages of which at least a part was there."""
@@ -80,10 +82,11 @@ class Rescued(NamedTuple):
 def salvage(main: bytes | memoryview | mmap, journal: bytes | None = None, wal: bytes | None = None) -> Rescued:
     """Every row that can still be read of a session's database file, its journal and its log.
 
-    Raises nothing for any bytes; time and memory grow with the size of the files and with nothing else.
+    Raises nothing for any bytes; time and memory grow with the size of the files and with nothing else. What it gives
+    holds the bytes of the file, or a copy where they are not its own.
     """
-    with _without_collector(), memoryview(main) as given, given.cast("B") as view:
-        remains = Remains(view, journal or b"", wal or b"")
+    with _without_collector():
+        remains = Remains(memoryview(main if isinstance(main, bytes) else bytes(main)), journal or b"", wal or b"")
         schema = read_schema(remains)
         trees = {table: _read_table(remains, schema, table) for table in Table}
         search = _Search(remains, schema, trees)
@@ -106,7 +109,7 @@ def _without_collector() -> Iterator[None]:
 def _read_table(remains: Remains, schema: Schema, table: Table) -> TreeRows:
     root = next((item.root for item in schema.tables if item.kind == "table" and item.name == table.value), 0)
     # No session is without one of its tables, unless it is very old; then nothing will be found of it.
-    return read_tree(remains, root, table) if root else TreeRows([], EVERYWHERE, set(), set())
+    return read_tree(remains, root, table) if root else TreeRows(Rows(), EVERYWHERE, set(), set())
 
 
 class _Search:
@@ -119,16 +122,27 @@ class _Search:
         self._free, all_free_known = remains.free_pages()
         others = pages_of_others(remains, (item for item in schema.tables if item.name not in _NAMES))
         self._left = [number for number in remains.numbers if number not in self._used and number not in others]
+        self._leaves: dict[int, KeptPage | None] = {}
         cut_off = self._tables_cut_off() if all_free_known else set()
         self.finds = {
-            table: Finds(tree, EVERYWHERE if table in cut_off else tree.gaps) for table, tree in trees.items()
+            table: Finds(table, tree, EVERYWHERE if table in cut_off else tree.gaps) for table, tree in trees.items()
         }
 
     def _tables_cut_off(self) -> set[Table | None]:
         """Tables with rows on a page that is neither free nor in a tree: theirs has lost it without leaving a gap."""
-        pages = (self._remains.page(number) for number in self._left if number not in self._free)
-        leaves = (read_leaf(page, self._usable, self._overflow) for page in pages if page and page[0] == LEAF_TABLE)
+        leaves = (self._leaf_of(number) for number in self._left if number not in self._free)
         return {leaf.table for leaf in leaves if leaf is not None}
+
+    def _leaf_of(self, number: int) -> KeptPage | None:
+        """The page of that number where it is a sound leaf; read once, however often it is asked for."""
+        if number not in self._leaves:
+            page = self._remains.page(number)
+            leaf = self._read_leaf(page, self._overflow) if page else None
+            self._leaves[number] = leaf and KeptPage.of(leaf, self._remains.view(number), self._usable)
+        return self._leaves[number]
+
+    def _read_leaf(self, page: bytes, overflow: OverflowPage) -> Leaf | None:
+        return read_leaf(page, self._usable, overflow) if page[0] == LEAF_TABLE else None
 
     def run(self) -> None:
         """Everything, in order of trust."""
@@ -147,23 +161,25 @@ class _Search:
         """Take the rows of those pages that are sound leaves; the others are handed back."""
         unread = []
         for number in numbers:
-            page = self._remains.page(number)
-            if page is None or not self._take_leaf(page, Source.ORPHAN, self._overflow):
+            leaf = self._leaf_of(number)
+            if leaf is None:
                 unread.append(number)
+            else:
+                self._take_leaf(leaf, Source.ORPHAN)
         self._settle(Source.ORPHAN)
         return unread
 
     def _take_old_images(self) -> None:
         for old in self._remains.old_images():
             for image in old.images:
-                self._take_leaf(image, Source.SIDECAR, old.overflow)
+                leaf = self._read_leaf(image, old.overflow)
+                if leaf is not None:
+                    self._take_leaf(KeptPage.of(leaf, image, self._usable), Source.SIDECAR)
             self._settle(Source.SIDECAR)
 
-    def _take_leaf(self, page: bytes, source: Source, overflow: OverflowPage) -> bool:
-        leaf = read_leaf(page, self._usable, overflow) if page[0] == LEAF_TABLE else None
-        if leaf is not None and leaf.table is not None:
-            self.finds[leaf.table].take_leaf(leaf, source)
-        return leaf is not None
+    def _take_leaf(self, leaf: KeptPage, source: Source) -> None:
+        if leaf.table is not None:
+            self.finds[leaf.table].take_page(leaf, source)
 
     def _take_cells(self, cells: Iterable[Cell]) -> None:
         for cell in cells:
@@ -195,11 +211,10 @@ def _rescued(
     remains: Remains, schema: Schema, trees: Mapping[Table, TreeRows], finds: Mapping[Table, Finds]
 ) -> Rescued:
     damaged = {*schema.damaged, *remains.cut_pages()}.union(*(tree.damaged for tree in trees.values()))
-    rows: dict[Table, Any] = {table: tuple(find.rows) for table, find in finds.items()}
-    versions = rows[Table.VERSION]
+    rows: dict[Table, Any] = {table: find.rows for table, find in finds.items()}
     return Rescued(
-        versions[0].version if versions else None,
-        rows[Table.SESSIONS],
+        next((one.version for one in rows[Table.VERSION]), None),
+        tuple(rows[Table.SESSIONS]),
         rows[Table.ENTITIES],
         rows[Table.SENT_FILES],
         rows[Table.UPDATE_STATE],

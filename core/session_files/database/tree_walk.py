@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from core.session_files.database.file_format import HEADER_SIZE
+from core.session_files.database.kept_rows import KeptPage, Rows
 from core.session_files.database.leaf_pages import Leaf, read_leaf, sound_cells
 from core.session_files.database.pages import (
     INTERIOR_INDEX,
@@ -24,7 +25,7 @@ from core.session_files.database.pages import (
     size_on_leaf,
 )
 from core.session_files.database.remains import Remains
-from core.session_files.database.telethon_rows import Row, Table
+from core.session_files.database.telethon_rows import Table
 
 _DEEPEST_TREE = 20
 _LEAST, _GREATEST = -(1 << 63) - 1, (1 << 63) - 1
@@ -75,7 +76,7 @@ class Gaps:
 class TreeRows(NamedTuple):
     """The rows of one table that its tree still leads to."""
 
-    rows: list[Row]
+    rows: Rows
     gaps: Gaps
     used: set[int]
     """Its leaf pages that are sound."""
@@ -131,20 +132,22 @@ def _children(branch: Branch, page: bytes, start: int, usable: int) -> list[Bran
 
 def read_tree(remains: Remains, root: int, table: Table) -> TreeRows:
     """The rows of a Telethon table whose tree begins at page `root`."""
-    rows: list[Row] = []
+    rows = Rows()
     used: set[int] = set()
     lost: list[Branch] = []
     for branch, page, start in walk(remains, root, lost):
         leaf = None if start else read_leaf(page, remains.usable, remains.page)
         if leaf is not None and _belongs(leaf, branch, table):
             used.add(branch.number)
-            rows += leaf.rows
+            rows.pages += [KeptPage.of(leaf, remains.view(branch.number), remains.usable)] if leaf.rows else []
         elif leaf is not None and leaf.table is table:
             lost.append(Branch(branch.number))  # it or its parent is wrong: the ranges of this tree mean nothing now
         else:
             lost.append(branch)
             found = [] if start else sound_cells(page, remains.usable, remains.page)
-            rows += [cell.row for cell in found if cell.table is table and branch.low < cell.rowid <= branch.high]
+            rows.single += [
+                cell.row for cell in found if cell.table is table and branch.low < cell.rowid <= branch.high
+            ]
     return TreeRows(rows, Gaps(lost), used, _damaged(remains, lost))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 
 from core.errors import SessionFileDamaged, SessionFileError
@@ -108,13 +109,13 @@ def rescued_text(found: Rescued) -> str:
     return ", ".join(parts) + damage + missing
 
 
-def _rows_of(found: Rescued) -> dict[Table, list[tuple[object, ...]]]:
+def _rows_of(found: Rescued) -> dict[Table, Iterable[tuple[object, ...]]]:
     logins = sorted(found.logins, key=lambda one: not one.auth_key)[:1]  # stable: the most trusted with a key
     return {
         Table.SESSIONS: [(*one[:5], one.tmp_auth_key or b"") for one in logins],
-        Table.ENTITIES: [tuple(one) for one in found.entities],
-        Table.SENT_FILES: [tuple(one) for one in found.sent_files],
-        Table.UPDATE_STATE: [tuple(one) for one in found.update_state],
+        Table.ENTITIES: found.entities,
+        Table.SENT_FILES: found.sent_files,
+        Table.UPDATE_STATE: found.update_state,
     }
 
 
