@@ -2,18 +2,17 @@
 
 import os
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from core.client.client import GavatClient
 from tests.client.town import Town
 from tests.telegram import Telegram
+from tests.telegram.fixtures import no_leftovers
 
-Make = Callable[..., GavatClient]
+__all__ = ["no_leftovers"]  # a fixture for every test here
 
 
 @pytest.fixture
@@ -30,13 +29,3 @@ async def town(folder: Path) -> AsyncIterator[Town]:
         town = Town(telegram, folder)
         yield town
         await town.stop_all()
-
-
-@pytest.fixture
-def state(folder: Path) -> Path:
-    return folder / "state"
-
-
-@pytest.fixture
-def options() -> dict[str, Any]:
-    return {}

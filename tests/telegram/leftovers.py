@@ -2,7 +2,7 @@
 
 asyncio logs such a future when it is collected, with a traceback, which CPython 3.11 parses source for. Collected in
 the middle of one of pytest's own `ast.parse` calls, it ends the whole run with "AST constructor recursion depth
-mismatch" (CPython's gh-106905, mended in 3.11.8). So whoever uses clients in tests collects after each test.
+mismatch" (from 3.11.0 to 3.11.7). So whoever uses clients in tests collects after each test.
 """
 
 import gc

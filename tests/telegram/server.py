@@ -74,8 +74,13 @@ class Telegram(Settings):
         return self.world.open_port()
 
     def add_user(self, first_name: str, *, username: str | None = None, password: str | None = None) -> Account:
-        """A user with a phone number and a login; `password` is for the second step of a login by code."""
-        account = self.world.add_account(first_name, is_bot=False, username=username or first_name.lower())
+        """A user with a phone number and a login, by default with the first name as username.
+
+        `password` is for the second step of a login by code.
+        """
+        if username is None and first_name.isidentifier():
+            username = first_name.lower()
+        account = self.world.add_account(first_name, is_bot=False, username=username)
         account.password = password
         return account
 

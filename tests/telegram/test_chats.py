@@ -145,3 +145,11 @@ async def test_a_bot_needs_no_access_hash(telegram: Telegram) -> None:
         await client.send_message(types.PeerUser(alice.id), "to the user")
 
     assert [message.text for message in telegram.world.messages] == ["to the group", "to the user"]
+
+
+async def test_a_username_is_given_once(telegram: Telegram) -> None:
+    telegram.add_user("alice")
+
+    with pytest.raises(ValueError, match="Alice is taken"):
+        telegram.add_bot("Alice")
+    assert telegram.add_user("Alice Smith").username is None

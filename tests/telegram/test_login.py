@@ -93,6 +93,7 @@ async def test_logging_out_ends_the_login(telegram: Telegram, sessions: Path) ->
         assert not await client.is_user_authorized()
 
     assert not path.exists()
+    assert alice.keys == []
 
 
 async def test_a_revoked_session_logs_in_again_with_its_key(telegram: Telegram, sessions: Path) -> None:

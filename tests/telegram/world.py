@@ -53,13 +53,15 @@ class World:
         return virtual_utc_now()
 
     def add_account(self, first_name: str, *, is_bot: bool, username: str | None) -> Account:
-        """A new account with a login."""
+        """A new account with a login; raises ValueError when the username is taken."""
+        self._check_is_free(username)
         account = Account(self, first_name, number=next(self._user_ids), is_bot=is_bot, username=username)
         self.accounts.append(account)
         return account
 
     def add_chat(self, kind: ChatKind, title: str, *, username: str | None, members: list[Account]) -> Chat:
-        """A new chat."""
+        """A new chat; raises ValueError when the username is taken."""
+        self._check_is_free(username)
         number = next(self._chat_ids[kind is ChatKind.BASIC_GROUP])
         chat = Chat(self, kind, title, username=username, members=members, number=number)
         self.chats.append(chat)
@@ -78,6 +80,10 @@ class World:
         wanted = username.lower()
         faces: list[Account | Chat] = [*self.accounts, *self.chats]
         return next((face for face in faces if face.username and face.username.lower() == wanted), None)
+
+    def _check_is_free(self, username: str | None) -> None:
+        if username is not None and self.find(username) is not None:
+            raise ValueError(f"the username {username} is taken; give another with username=…")
 
     def account_by_id(self, number: int) -> Account | None:
         """The account with this id."""
