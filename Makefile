@@ -88,8 +88,8 @@ lint: $(TEST_READY) ## ruff, mypy strict, and the arrows between the rooms
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-proof: $(TEST_READY) ## the crash tests at full count; writes docs/proof.md
-	GAVAT_TEST_SCALE=full $(BIN)/python -m pytest tests/crash --timeout=0 $(ARGS)
+proof: $(TEST_READY) ## the kill tests at full count; writes docs/proof.md
+	GAVAT_TEST_SCALE=full $(BIN)/python -m pytest tests/crash tests/client/test_killed_clients.py --timeout=0 $(ARGS)
 
 bench: $(TEST_READY) ## every figure beside its peer and its limit
 	$(BIN)/python -m benchmarks $(ARGS)

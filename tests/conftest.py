@@ -1,13 +1,18 @@
-"""What all tests start from. Under REQUIRE_SERVICES=1, as .ci/run sets it, a test that skips has failed."""
+"""What holds for every test: a state folder of its own, tables shown at the end, and no skip where all is there.
+
+Under REQUIRE_SERVICES=1, as .ci/run sets it, a test that skips has failed: nothing may be missing there.
+"""
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 
+from tests.crash.proof import FULL, write_proof
 from tests.tool import Tool
 
+TABLES = pytest.StashKey[dict[str, str]]()
 SERVICES_REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
 
 
@@ -29,6 +34,28 @@ def _no_state_of_ours(tmp_path_factory: pytest.TempPathFactory) -> Generator[Non
 def tool(tmp_path: Path) -> Tool:
     """Both scripts with a state folder of the test's own."""
     return Tool(tmp_path / "state")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[TABLES] = {}
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for section, text in config.stash[TABLES].items():
+        terminalreporter.section(section)
+        terminalreporter.write_line(text)
+
+
+@pytest.fixture
+def publish(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
+    """Show a table at the end of the run; in full scale keep it in docs/proof.md."""
+
+    def _publish(section: str, text: str) -> None:
+        pytestconfig.stash[TABLES][section] = text
+        if FULL:
+            write_proof(section, text)
+
+    return _publish
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,7 +4,7 @@ client       what a program holds: start, stop, health, handlers
 running      a client between start and stop; termination: SIGTERM as a normal end
 watch        is it connected, does it answer, does it hear, can it save; helping it back
 backing_up   the daily backup beside the work
-observed     Telethon's client with its cures; pace: how fast it may connect again
+observed     Telethon's client with its cures of requests; delivering: of updates; pace: how fast it connects again
 preparation  one session file made ready; leasing, mending: its parts
 health       the signs of a running client, gathered
 session/     Telethon's SQLite session, made patient

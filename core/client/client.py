@@ -171,14 +171,19 @@ class GavatClient:
                 await self.stop()
 
     async def __aenter__(self) -> Self:
-        """Start; raises ClientNotStarted with the failure. SIGTERM then ends the block like a cancellation."""
-        if not await self.start():
-            assert self.failure is not None
-            raise ClientNotStarted(self.failure)
+        """Start; raises ClientNotStarted with the failure. SIGTERM ends start and block like a cancellation."""
         task = asyncio.current_task()
         assert task is not None
+        self._terminated = False
         self._guard = on_sigterm(partial(self._terminate, task))
         self._guard.__enter__()
+        try:
+            if not await self.start():
+                assert self.failure is not None
+                raise ClientNotStarted(self.failure)
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_exc: object) -> None:

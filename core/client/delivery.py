@@ -14,6 +14,10 @@ HOLDS_BACK = 300.0
 """Seconds: a handler at work for longer (a conversation, a download) no longer holds the saved state back."""
 
 
+MARK_EVERY = 5.0
+"""Seconds between two notes of the state; what was handled since the last one may come again after a stop."""
+
+
 class UpdateState(NamedTuple):
     """Telethon's `MessageBox.session_state()`: of the account, and pts by channel."""
 
@@ -57,9 +61,25 @@ class Delivery:
 
         `now` is the time of the event loop in seconds.
         """
-        self._marks.append(_Mark(state, self._next, now))
-        first_open = min(self._open.values(), default=self._next)
+        self._mark(state, now)
         newest = None
-        while self._marks and (self._marks[0].before <= first_open or now - self._marks[0].taken_at > HOLDS_BACK):
+        while self._marks and self._is_settled(self._marks[0], now):
             newest = self._marks.popleft().state
         return newest
+
+    def passed(self, state: UpdateState, now: float) -> None:
+        """Note the present state between saves, so that the one to be saved is seconds old and not a minute.
+
+        Nothing is noted within `MARK_EVERY` seconds of the last one.
+        """
+        if not self._marks or now - self._marks[-1].taken_at >= MARK_EVERY:
+            self._mark(state, now)
+
+    def _mark(self, state: UpdateState, now: float) -> None:
+        self._marks.append(_Mark(state, self._next, now))
+        while len(self._marks) > 1 and self._is_settled(self._marks[1], now):
+            self._marks.popleft()
+
+    def _is_settled(self, mark: _Mark, now: float) -> bool:
+        first_open = min(self._open.values(), default=self._next)
+        return mark.before <= first_open or now - mark.taken_at > HOLDS_BACK

@@ -13,18 +13,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
-from telethon import TelegramClient, errors, utils
+from telethon import errors, utils
 from telethon.network import ConnectionTcpFull
-from telethon.tl import types
 
-from core.client.delivery import Delivery, UpdateState
+from core.client.delivering import DeliveringClient
 from core.client.flood_memory import FloodKey, FloodMemory
 from core.client.pace import ReconnectPace, paced
-from core.client.session import PatientSession
-from core.errors import SessionFileBusy
 from utils.backoff import BackoffPolicy
-from utils.clock import Clock, from_epoch, utc_now
-from utils.redact import printable
+from utils.clock import Clock, utc_now
 
 logger = logging.getLogger("gavatcore.client")
 
@@ -72,7 +68,7 @@ class LostConnection(ConnectionError):
     """The connection ended while a request was under way: whether Telegram executed it is unknown."""
 
 
-class ObservedClient(TelegramClient):  # type: ignore[misc]  # telethon has no types
+class ObservedClient(DeliveringClient):
     """A `telethon.TelegramClient`; its own options are Telethon's."""
 
     def __init__(
@@ -81,7 +77,6 @@ class ObservedClient(TelegramClient):  # type: ignore[misc]  # telethon has no t
         self._behaviour = behaviour or Behaviour()  # Telethon makes one itself for a CDN
         self.pace = ReconnectPace(BackoffPolicy(first=_FIRST_PAUSE, cap=self._behaviour.reconnect_cap))
         self.floods = FloodMemory()
-        self.delivery = Delivery()
         connection = options.pop("connection", ConnectionTcpFull)
         super().__init__(
             session,
@@ -92,8 +87,6 @@ class ObservedClient(TelegramClient):  # type: ignore[misc]  # telethon has no t
             **options,
         )
         self._flood_waited_requests = _NoMemory()
-
-    # Requests
 
     async def __call__(self, request: Any, ordered: bool = False, flood_sleep_threshold: float | None = None) -> Any:
         """Send a request, or a list of them; `flood_sleep_threshold` in seconds counts here (Telethon ignores it)."""
@@ -143,22 +136,14 @@ class ObservedClient(TelegramClient):  # type: ignore[misc]  # telethon has no t
         Raises ValueError when nobody knows the peer, SessionFileBusy when that cannot be told.
         """
         for pause in _READ_PAUSES:
-            missed = self._missed_reads
+            missed = self._reads_missed()
             try:
                 return await super().get_input_entity(peer)
             except ValueError:
-                if self._missed_reads == missed:
+                if self._reads_missed() == missed:
                     raise
             await asyncio.sleep(pause)
-        raise SessionFileBusy(
-            "somebody keeps the session locked, so that its entities cannot be looked up",
-            path=printable(self.session.filename),
-            hint="monitor_system.py why names the holder; stop it",
-        )
-
-    @property
-    def _missed_reads(self) -> int:
-        return self.session.stats.reads_missed if isinstance(self.session, PatientSession) else 0
+        raise self._is_hidden()
 
     async def _wait_out(self, requests: list[Any], longest: timedelta) -> None:
         """Wait for the end of a flood wait that these requests fall under, or raise KnownFloodWait."""
@@ -172,53 +157,6 @@ class ObservedClient(TelegramClient):  # type: ignore[misc]  # telethon has no t
     def _learn(self, requests: list[Any], error: Any) -> None:
         for key in _keys(requests):
             self.floods.learn(key, timedelta(seconds=error.seconds), now=self._behaviour.clock())
-
-    # Updates
-
-    async def connect(self) -> None:
-        """Connect; at a first start, save from where on updates are ours before any of them is handled."""
-        is_first = await utils.maybe_async(self.session.get_update_state(0)) is None
-        await super().connect()
-        await self._save_states_and_entities()
-        if is_first:
-            await utils.maybe_async(self.session.save())
-
-    async def _handle_auto_reconnect(self) -> None:
-        """Fetch what was missed: Telethon itself waits for the next update to show the gap (mtproto §3.9)."""
-        await super()._handle_auto_reconnect()
-        await self.catch_up()
-
-    async def _preprocess_updates(self, updates: Any, users: Any, chats: Any) -> Any:
-        self.delivery.received(updates)
-        return await super()._preprocess_updates(updates, users, chats)
-
-    async def _dispatch_update(self, update: Any) -> None:
-        """Hand it to the handlers; a disconnect that cancels them leaves it unhandled, so that it comes again."""
-        try:
-            await super()._dispatch_update(update)
-        except Exception:  # Telethon runs this as a task that nobody awaits
-            logger.exception("an update could not be handed to its handlers")
-        self.delivery.handled(update)
-
-    async def _save_states_and_entities(self) -> None:
-        """Save who we are, and how far updates were handled (Telethon would save how far they were received).
-
-        Before the first connection knows anything, Telethon would overwrite what is stored with zeros.
-        """
-        if self._message_box.is_empty():
-            return
-        if self._mb_entity_cache.self_id:
-            # Telethon's own way to keep our id: an entity with the id 0 whose hash is it
-            me = types.contacts.ResolvedPeer(None, [types.InputPeerUser(0, self._mb_entity_cache.self_id)], [])
-            await utils.maybe_async(self.session.process_entities(me))
-        state = self.delivery.savable(UpdateState(*self._message_box.session_state()), self.loop.time())
-        if state is None:
-            return
-        states = {0: types.updates.State(**state.account, unread_count=0)}
-        for channel_id, pts in state.channels.items():
-            states[channel_id] = types.updates.State(pts, 0, from_epoch(0), 0, unread_count=0)
-        for entity_id, told in states.items():
-            await utils.maybe_async(self.session.set_update_state(entity_id, told))
 
 
 class _NoMemory(dict[int, float]):

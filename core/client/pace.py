@@ -61,7 +61,11 @@ class PacedConnection(Connection):  # type: ignore[misc]  # telethon has no type
         if wait:
             await asyncio.sleep(wait.total_seconds())
         self.pace.began(loop.time())
+        task = asyncio.current_task()
+        cancellations = task.cancelling() if task else 0
         await super().connect(timeout=timeout, ssl=ssl)
+        if task and task.cancelling() > cancellations:
+            raise asyncio.CancelledError  # lost by `wait_for` before Python 3.12 when the connection is there by then
 
     async def disconnect(self) -> None:
         """Close, and take note of how long it lived."""

@@ -1,30 +1,18 @@
-"""The laboratory that all crash tests share, and the tables that they end with."""
+"""The laboratory that all crash tests share."""
 
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.crash.laboratory import Laboratory
-from tests.crash.proof import write_proof
+from tests.crash.proof import FULL
 from tests.killing import REPOSITORY, WarmParent, build_shim
 
-FULL = os.environ.get("GAVAT_TEST_SCALE") == "full"
 WARM = ("telethon.sessions", "tests.crash.victims", "tests.crash.remedies")
-TABLES = pytest.StashKey[dict[str, str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[TABLES] = {}
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for section, text in config.stash[TABLES].items():
-        terminalreporter.section(section)
-        terminalreporter.write_line(text)
 
 
 def _tool_modules() -> tuple[str, ...]:
@@ -47,15 +35,3 @@ def laboratory() -> Iterator[Laboratory]:
             yield Laboratory(parent, scratch, full=FULL)
     finally:
         shutil.rmtree(scratch)
-
-
-@pytest.fixture
-def publish(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
-    """Show a table at the end of the run; in full scale keep it in docs/proof.md."""
-
-    def _publish(section: str, text: str) -> None:
-        pytestconfig.stash[TABLES][section] = text
-        if FULL:
-            write_proof(section, text)
-
-    return _publish

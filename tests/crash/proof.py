@@ -1,11 +1,13 @@
 """Tables of what was measured: shown at the end of the test run, and in full scale kept in docs/proof.md."""
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tests.killing import REPOSITORY
 
+FULL = os.environ.get("GAVAT_TEST_SCALE") == "full"
 PROOF = REPOSITORY / "docs" / "proof.md"
 _TITLE = "# Proof\n\nMeasured by `make proof`; each section is rewritten by the test that measures it.\n"
 

@@ -178,15 +178,16 @@ class PatientSession(SessionRows):
 
     def _note_failure(self, error: sqlite3.Error) -> None:
         self._unsaved.shrink()
-        if self._stats.failing_since is None:
-            logger.warning("%s: not saved for now (%s); nothing is lost", printable(self.filename), error)
         busy = is_busy(error)
+        told = "somebody holds the file" if busy else str(error)
+        if self._stats.failing_since is None:
+            logger.warning("%s: not saved for now: %s; it is kept in memory", printable(self.filename), told)
         self._stats = replace(
             self._stats,
             busy=self._stats.busy + busy,
             failed=self._stats.failed + (not busy),
             failing_since=self._stats.failing_since or utc_now(),
-            last_error=str(error),
+            last_error=told,
         )
 
     def _is_late(self) -> bool:

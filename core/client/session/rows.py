@@ -16,6 +16,7 @@ from telethon.tl import types
 
 from core.client.session.file import is_busy
 from core.client.session.unsaved import EntityRow, StateRow, Unsaved
+from core.session_files.mending.recovery import errors_named
 from utils.clock import utc_now
 
 _PEERS = (types.PeerUser, types.PeerChat, types.PeerChannel)
@@ -72,8 +73,14 @@ class SessionRows(SQLiteSession):  # type: ignore[misc]  # telethon has no types
         return _state(row) if row else None
 
     def get_update_states(self) -> Iterable[tuple[int, Any]]:
-        """All of them, by id."""
-        stored: list[StateRow] = self._look_up("SELECT id, pts, qts, date, seq FROM update_state")
+        """All of them, by id.
+
+        Raises SessionFileBusy when somebody's lock hides them: given none, Telethon would begin anew.
+        """
+        stored: list[StateRow] = []
+        if not self._is_late():
+            with errors_named(self.filename):
+                stored = self._read("SELECT id, pts, qts, date, seq FROM update_state")
         rows = {row[0]: row for row in stored} | self._unsaved.states.snapshot()
         return [(entity_id, _state(row)) for entity_id, row in rows.items()]
 
@@ -124,15 +131,18 @@ class SessionRows(SQLiteSession):  # type: ignore[misc]  # telethon has no types
         if self._is_late():
             return []
         try:
-            with closing(self._cursor()) as cursor:
-                cursor.execute(query, values)
-                rows: list[Any] = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
-                return rows
+            return self._read(query, *values, limit=limit)
         except sqlite3.OperationalError as error:
             if not is_busy(error):
                 raise
             self._note_missed_read()
             return []
+
+    def _read(self, query: str, *values: object, limit: int | None = None) -> list[Any]:
+        with closing(self._cursor()) as cursor:
+            cursor.execute(query, values)
+            rows: list[Any] = cursor.fetchall() if limit is None else cursor.fetchmany(limit)
+            return rows
 
 
 def _state(row: StateRow) -> Any:

@@ -33,6 +33,24 @@ def test_the_state_before_it_is_saved_meanwhile() -> None:
     assert delivery.savable(at(2), 60.0) == at(1)
 
 
+def test_a_state_noted_between_saves_may_be_saved_later() -> None:
+    delivery, first, second = Delivery(), object(), object()
+    delivery.received([first])
+    delivery.passed(at(1), 0.0)
+    delivery.handled(first)
+    delivery.received([second])
+
+    assert delivery.savable(at(2), 1.0) == at(1)
+
+
+def test_notes_do_not_pile_up_while_all_is_handled() -> None:
+    delivery = Delivery()
+    for second in range(0, 3600, 5):
+        delivery.passed(at(second), float(second))
+
+    assert len(delivery._marks) == 1
+
+
 def test_a_handler_that_works_for_long_holds_it_back_no_longer() -> None:
     delivery, update = Delivery(), object()
     delivery.received([update])
