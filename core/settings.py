@@ -51,19 +51,32 @@ def load_settings(
     path = environ.get(CONFIG_VARIABLE) or config_file
     document = _read_config(path, must_exist=CONFIG_VARIABLE in environ)
     _refuse_unknown_keys(document, rooms, path)
-    filled = []
-    for room in rooms:
-        table = document.get(room.section, {})
-        values = {}
-        for name, declared in room.declarations.items():
-            if flags.get(name) is not None:
-                values[name] = flags[name]
-            elif environ.get(declared.variable):
-                values[name] = _parsed(declared, environ[declared.variable], f"variable {declared.variable}")
-            elif name in table:
-                values[name] = _parsed(declared, _as_text(table[name]), f"{room.section}.{name} in {path}")
-        filled.append(room.settings(**values))
-    return filled
+    return [_fill(room, flags, environ, document, path) for room in rooms]
+
+
+def fill_rooms(rooms: tuple[Room, ...], *, environ: Mapping[str, str], config_file: str) -> list[Any]:
+    """Settings of some rooms, for a program that embeds them: what others declare is not looked at.
+
+    Raises ConfigError for an unreadable setting of these rooms.
+    """
+    path = environ.get(CONFIG_VARIABLE) or config_file
+    document = _read_config(path, must_exist=CONFIG_VARIABLE in environ)
+    return [_fill(room, {}, environ, document, path) for room in rooms]
+
+
+def _fill(
+    room: Room, flags: Mapping[str, Any], environ: Mapping[str, str], document: dict[str, Any], path: str
+) -> Any:
+    table = document.get(room.section, {})
+    values = {}
+    for name, declared in room.declarations.items():
+        if flags.get(name) is not None:
+            values[name] = flags[name]
+        elif environ.get(declared.variable):
+            values[name] = _parsed(declared, environ[declared.variable], f"variable {declared.variable}")
+        elif name in table:
+            values[name] = _parsed(declared, _as_text(table[name]), f"{room.section}.{name} in {path}")
+    return room.settings(**values)
 
 
 def parse_duration(text: str) -> timedelta:
