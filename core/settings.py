@@ -64,9 +64,7 @@ def fill_rooms(rooms: tuple[Room, ...], *, environ: Mapping[str, str], config_fi
     return [_fill(room, {}, environ, document, path) for room in rooms]
 
 
-def _fill(
-    room: Room, flags: Mapping[str, Any], environ: Mapping[str, str], document: dict[str, Any], path: str
-) -> Any:
+def _fill(room: Room, flags: Mapping[str, Any], environ: Mapping[str, str], document: dict[str, Any], path: str) -> Any:
     table = document.get(room.section, {})
     values = {}
     for name, declared in room.declarations.items():

@@ -1,4 +1,4 @@
-"""Running the two scripts as users do: as processes, with a state folder of the test's own."""
+"""Running the programs as users do: as processes, with a state folder of the test's own."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 CLEANUP = str(ROOT / "cleanup_sessions.py")
 MONITOR = str(ROOT / "monitor_system.py")
+CORE = str(ROOT / "core")
 BARE = (sys.executable, "-I", "-S")
 
 
@@ -29,6 +30,9 @@ class Tool:
 
     def monitor(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
         return self.run(*BARE, MONITOR, *arguments)
+
+    def core(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        return self.run(*BARE, CORE, *arguments)
 
     def files(self, *arguments: str | Path) -> dict[str, Any]:
         """The JSON document of `cleanup_sessions.py files`."""

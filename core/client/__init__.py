@@ -3,12 +3,13 @@
 client       what a program holds: start, stop, health, handlers
 running      a client between start and stop; termination: SIGTERM as a normal end
 watch        is it connected, does it answer, does it hear, can it save; helping it back
+login        a first login, or one anew: the one place that asks a person;  login_calls, sign_in: its parts
 backing_up   the daily backup beside the work
 observed     Telethon's client with its cures of requests; delivering: of updates; pace: how fast it connects again
 preparation  one session file made ready; leasing, mending: its parts
 health       the signs of a running client, gathered
 session/     Telethon's SQLite session, made patient
-judge_file, judge_failure, judge_health, flood_memory, delivery   what all that means (pure)
+judge_file, judge_failure, judge_health, judge_login, flood_memory, delivery   what all that means (pure)
 refusal, settings, model
 
 Imports run up this list, never down.

@@ -19,6 +19,8 @@ from utils.clock import Clock
 from utils.redact import printable
 
 logger = logging.getLogger("gavatcore.client")
+DAILY_BACKUP = "daily backup"
+"""What the history calls a run of this."""
 _TRIES = 60
 _PAUSE_SECONDS = 10.0
 
@@ -55,7 +57,7 @@ def _back_up(seen: FileInspection, state: StateFolder, settings: BackupSettings,
     state.make()
     with run_lock(state), RunHistory.open(state) as history:
         run_id = new_run_id(now)
-        history.begin(run_id, "daily backup", now, folders=printable(seen.family.path))
+        history.begin(run_id, DAILY_BACKUP, now, folders=printable(seen.family.path))
         store.take(seen, now=now)
         store.settle()
         history.end(run_id, "done", now)

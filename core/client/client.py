@@ -18,12 +18,11 @@ from core.client.judge_failure import failure_of_ours, failure_of_telegrams
 from core.client.model import Health, HealthState, StartFailure, Startup
 from core.client.preparation import Progress
 from core.client.refusal import ClientNotStarted
-from core.client.running import Running, Wanted
-from core.client.settings import ClientSettings
+from core.client.running import Handler, Running, Wanted, session_name
+from core.client.settings import ClientSettings, surroundings
 from core.client.termination import on_sigterm
 from core.errors import GavatError
 from core.state import StateFolder
-from core.state.settings import StateSettings
 from utils.clock import Clock, utc_now
 from utils.telegram_errors import ErrorKind, classify
 
@@ -43,29 +42,28 @@ class GavatClient:
     `session`: a path (with or without `.session`), or a Telethon session such as `StringSession`. `state`: the state
     folder, by default GAVAT_STATE or `state/` beside the scripts. All other options are Telethon's, handed on as they
     are. Handlers added before the start also hear what was missed while the bot was down.
+
+    Without `api_id`, `api_hash` or `settings` those of the surroundings count: `GAVAT_API_ID` …, `gavat.toml`.
     """
 
     def __init__(
         self,
         session: str | Path | Session,
-        api_id: int,
-        api_hash: str,
+        api_id: int | None = None,
+        api_hash: str | None = None,
         *,
         settings: ClientSettings | None = None,
         state: str | Path | None = None,
         clock: Clock = utc_now,
         **options: Any,
     ) -> None:
-        path = state or os.environ.get("GAVAT_STATE") or StateSettings().path
-        self._wanted = Wanted(
-            session=session,
-            api_id=api_id,
-            api_hash=api_hash,
-            settings=settings or ClientSettings(),
-            state=StateFolder(os.path.abspath(path)),
-            clock=clock,
-            options=options,
-        )
+        self._session = session
+        self._api = (api_id, api_hash)
+        self._settings = settings
+        self._state = state
+        self._clock = clock
+        self._options = options
+        self._handlers: list[Handler] = []
         self._running: Running | None = None
         self._starting = asyncio.Lock()
         self._stopping: asyncio.Task[None] | None = None
@@ -80,7 +78,7 @@ class GavatClient:
     @property
     def name(self) -> str:
         """The session's name, for people."""
-        return self._wanted.name
+        return session_name(self._session)
 
     @property
     def client(self) -> TelegramClient:
@@ -98,7 +96,7 @@ class GavatClient:
 
     def add_event_handler(self, handler: Callable[..., Any], event: Any = None) -> None:
         """Have Telethon call `handler` for events (`telethon.events.NewMessage()`), from the next start on and now."""
-        self._wanted.handlers.append((handler, event))
+        self._handlers.append((handler, event))
         if self._running is not None:
             self._running.telethon.add_event_handler(handler, event)
 
@@ -124,7 +122,7 @@ class GavatClient:
                 return True
             self.failure, progress = None, Progress()
             try:
-                self._running = await Running.start(self._wanted, progress)
+                self._running = await Running.start(self._want(), progress)
             except GavatError as error:
                 self.failure = failure_of_ours(error)
             except Exception as error:  # Telegram's and the network's are expected, a program's own mistakes are not
@@ -139,6 +137,23 @@ class GavatClient:
             else:
                 logger.info("%s: started in %.0f ms", self.name, self.startup.took.total_seconds() * 1000)
             return self.failure is None
+
+    def _want(self) -> Wanted:
+        """What to start, with what the surroundings say where the program said nothing; raises ConfigError."""
+        given = surroundings(os.environ)
+        settings = self._settings or given.client
+        api_id, api_hash = self._api
+        return Wanted(
+            session=self._session,
+            api_id=settings.api_id if api_id is None else api_id,
+            api_hash=settings.api_hash if api_hash is None else api_hash,
+            settings=settings,
+            backup=given.backup,
+            state=StateFolder(os.path.abspath(self._state or given.state.path)),
+            clock=self._clock,
+            options=self._options,
+            handlers=self._handlers,
+        )
 
     async def stop(self) -> None:
         """Save, disconnect, close and give the leases back, within `stop_within` and half a second whatever happens.
@@ -156,7 +171,7 @@ class GavatClient:
             await running.stop()
         finally:
             last = running.health()
-            self._health = Health(state=HealthState.STOPPED, since=self._wanted.clock(), session=last.session)
+            self._health = Health(state=HealthState.STOPPED, since=self._clock(), session=last.session)
             self._running = self._stopping = None
 
     async def run_until_disconnected(self) -> None:

@@ -133,7 +133,6 @@ def _check(path: str) -> None:
 
 def _refuse_unusable_place(path: str) -> None:
     """Refuse before a lock file is made beside a session that is not there, or that nobody here could write."""
-    folder = os.path.dirname(path)
     if not os.path.lexists(path):
         raise Refused(
             FailureKind.MISSING,
@@ -141,7 +140,15 @@ def _refuse_unusable_place(path: str) -> None:
             f"{printable(path)} does not exist, and a start never makes one",
             hint=f"see the name and the folder; a new login: python -m core login {printable(path)}",
         )
-    needed = ((path, os.R_OK | os.W_OK), (folder, os.W_OK | os.X_OK))
+    refuse_unusable_folder(path)
+
+
+def refuse_unusable_folder(path: str) -> None:
+    """Refuse where this user could not write the session at `path`, there or still to be made; raises Refused."""
+    folder = os.path.dirname(path)
+    needed = [(folder, os.W_OK | os.X_OK)]
+    if os.path.lexists(path):
+        needed.append((path, os.R_OK | os.W_OK))
     if not all(os.access(one, mode, effective_ids=True) for one, mode in needed):
         raise Refused(
             FailureKind.FILE_SYSTEM,

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -37,7 +37,26 @@ _FOREVER = -1
 """Telethon's way to say that connecting is tried without end; the pace and the deadline of a start bound it."""
 
 
-@dataclass(slots=True, kw_only=True)
+Handler = tuple[Callable[..., Any], Any]
+"""A function, and the Telethon event that it is for (None: all)."""
+
+
+def session_file(session: str | Path | Session) -> str | None:
+    """Path of a session's file; None for a session that lives elsewhere."""
+    if isinstance(session, str | Path):
+        return session_path(str(session))
+    if isinstance(session, SQLiteSession) and session.filename != ":memory:":
+        return session_path(session.filename)
+    return None
+
+
+def session_name(session: str | Path | Session) -> str:
+    """A session's name, for people and logs."""
+    path = session_file(session)
+    return printable(path.rpartition("/")[2].removesuffix(SUFFIX)) if path else type(session).__name__
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What a client is to be."""
 
@@ -45,25 +64,11 @@ class Wanted:
     api_id: int
     api_hash: str
     settings: ClientSettings
+    backup: BackupSettings
     state: StateFolder
     clock: Clock
     options: dict[str, Any]
-    handlers: list[tuple[Callable[..., Any], Any]] = field(default_factory=list)
-
-    @property
-    def file(self) -> str | None:
-        """Path of the session file; None for a session that lives elsewhere."""
-        if isinstance(self.session, str | Path):
-            return session_path(str(self.session))
-        if isinstance(self.session, SQLiteSession) and self.session.filename != ":memory:":
-            return session_path(self.session.filename)
-        return None
-
-    @property
-    def name(self) -> str:
-        """For people and logs."""
-        path = self.file
-        return printable(path.rpartition("/")[2].removesuffix(SUFFIX)) if path else type(self.session).__name__
+    handlers: list[Handler]
 
 
 class Running:
@@ -82,7 +87,7 @@ class Running:
     async def start(cls, wanted: Wanted, progress: Progress) -> Self:
         """Open the session and connect; raises GavatError, and what Telethon raises. Then nothing stays open."""
         opened = await _open(wanted, progress)
-        record = HealthRecord(wanted.name, wanted.clock)
+        record = HealthRecord(session_name(wanted.session), wanted.clock)
         telethon: ObservedClient | None = None
         try:
             telethon = _build(wanted, opened, record)
@@ -144,7 +149,7 @@ class Running:
             self._add(self._guard(lease))
         if self._opened.seen is not None and wanted.settings.backup_every:
             every = wanted.settings.backup_every
-            self._add(back_up_daily(self._opened.seen, wanted.state, BackupSettings(), every=every, clock=wanted.clock))
+            self._add(back_up_daily(self._opened.seen, wanted.state, wanted.backup, every=every, clock=wanted.clock))
 
     def _add(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work))
@@ -159,7 +164,7 @@ class Running:
 
 async def _open(wanted: Wanted, progress: Progress) -> Opened:
     """Open in a worker thread; a start that is cancelled meanwhile leaves nothing open behind."""
-    path = wanted.file
+    path = session_file(wanted.session)
     if path is None:
         return open_given(wanted.session, wanted.state, progress)
     if isinstance(wanted.session, SQLiteSession):

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
-from core.settings import Declaration, Room, parse_duration
+from core.session_files.backups.settings import BACKUP_ROOM, BackupSettings
+from core.settings import Declaration, Room, fill_rooms, parse_count, parse_duration
+from core.state.settings import ROOT, STATE_ROOM, StateSettings
 
 
 class ClientSettings(NamedTuple):
     """`[client]` of gavat.toml; a bot may also make one in its code."""
 
+    api_id: int = 0
+    """The application's number at my.telegram.org; 0: not set."""
+    api_hash: str = ""
+    """The secret that belongs to it; in no message."""
     connect_within: timedelta = timedelta(seconds=30)
     """A start that has no connection and no answer by then has failed."""
     probe_every: timedelta = timedelta(seconds=45)
@@ -26,11 +34,32 @@ class ClientSettings(NamedTuple):
     stop_within: timedelta = timedelta(seconds=1.5)
     """How long a stop waits for handlers and the network before it closes the session regardless."""
 
+    def __repr__(self) -> str:
+        """All but the secret."""
+        shown = self._asdict() | {"api_hash": "set" if self.api_hash else "not set"}
+        return f"ClientSettings({', '.join(f'{name}={value}' for name, value in shown.items())})"
+
+
+class Surroundings(NamedTuple):
+    """What a program that embeds a client is given by its environment and by `gavat.toml`."""
+
+    client: ClientSettings
+    backup: BackupSettings
+    state: StateSettings
+
+
+def surroundings(environ: Mapping[str, str]) -> Surroundings:
+    """Read them; raises ConfigError. Other rooms' settings are not looked at: the program may have its own."""
+    config = os.path.join(ROOT, "gavat.toml")
+    return Surroundings(*fill_rooms((CLIENT_ROOM, BACKUP_ROOM, STATE_ROOM), environ=environ, config_file=config))
+
 
 CLIENT_ROOM = Room(
     "client",
     ClientSettings,
     {
+        "api_id": Declaration("GAVAT_API_ID", parse_count, "the number of your application at my.telegram.org"),
+        "api_hash": Declaration("GAVAT_API_HASH", str, "the hash that belongs to it"),
         "connect_within": Declaration("GAVAT_CONNECT_WITHIN", parse_duration, "deadline of a start's connection"),
         "probe_every": Declaration("GAVAT_PROBE_EVERY", parse_duration, "how often the account's state is asked"),
         "probe_within": Declaration("GAVAT_PROBE_WITHIN", parse_duration, "how long its answer may take"),

@@ -3,6 +3,7 @@
 dispatch    finds the command, builds its arguments, turns errors into one line and an exit code
 cleanup     the commands of cleanup_sessions.py        files, undo, demo
 monitor     the commands of monitor_system.py          report, locks, why, explain
+bots        the commands of python -m core             login;  asking: its questions
 wiring      settings → the objects a command works with
 documents   data → JSON documents (`docs/schema/`)
 sessions_text  the same data → lines for people

@@ -16,6 +16,8 @@ SUMMARY = "Print a script that completes commands, options and folders in your s
 EXAMPLES = """\
   cleanup_sessions.py completion bash > ~/.local/share/bash-completion/completions/cleanup_sessions.py
   monitor_system.py completion zsh > ~/.zfunc/_monitor_system.py
+  python -m core completion bash > ~/.local/share/bash-completion/completions/gavat     with this in ~/.bashrc:
+  gavat() { python /opt/gavatcore/core "$@"; }
 
 A shell completes the first word of a line: call the script by its name (from PATH, or an alias), not through python."""
 
@@ -39,10 +41,11 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _whole_parser(program: Program) -> argparse.ArgumentParser:
     """One parser that knows every command; a command line itself only ever builds that of its own command."""
-    whole = argparse.ArgumentParser(prog=program.script, add_help=False)
+    whole = argparse.ArgumentParser(prog=program.completes or program.script, add_help=False)
     nouns = whole.add_subparsers(dest="command")
     verbs: dict[str, argparse._SubParsersAction[argparse.ArgumentParser]] = {}
-    _add_options(whole, program, program.default)
+    if program.default is not None:
+        _add_options(whole, program, program.default)
     for name, line in program.commands.items():
         noun, _, verb = name.partition(" ")
         if verb:
@@ -79,6 +82,7 @@ def _add_everything(parser: argparse.ArgumentParser, program: Program, command: 
         "sessions": shtab.DIRECTORY,
         "logs": shtab.DIRECTORY,
         "out": shtab.FILE,
+        "session": shtab.FILE,
     }
     for action in parser._actions:
         if action.dest in kinds:

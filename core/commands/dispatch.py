@@ -13,7 +13,7 @@ from typing import NoReturn, Protocol
 from core import __version__
 from core.commands import exit_codes
 from core.commands.output import Output
-from core.commands.programs import CLEANUP, MONITOR, Program
+from core.commands.programs import PROGRAMS, Program
 from core.errors import ConfigError, GavatError, RunLockHeld, RunUnfinished
 from utils.redact import printable
 
@@ -57,9 +57,12 @@ def run_program(program: Program, argv: Sequence[str] | None) -> int:
         gc.disable()  # a process of one command ends before cycles matter; collecting costs a tenth of a large look
     words = list(sys.argv[1:] if argv is None else argv)
     output = Output.for_arguments(words)
-    command = program.default
+    command = program.default or ""
     try:
-        command = _take_command(program, words)
+        taken = _take_command(program, words)
+        if taken is None:
+            _tell_commands(program, words)
+        command = taken
         module: CommandModule = importlib.import_module(_module_of(command))
         parser = _parser(program, command, module)
         arguments = parser.parse_args(words)
@@ -87,7 +90,27 @@ def run_program(program: Program, argv: Sequence[str] | None) -> int:
             gc.freeze()  # else Python goes through all that was loaded once more when it ends
 
 
-def _take_command(program: Program, words: list[str]) -> str:
+def _tell_commands(program: Program, words: Sequence[str]) -> NoReturn:
+    """Answer a call without a command where one is needed; raises ConfigError unless it asks for help."""
+    from core.commands.pastable import command_line
+
+    parser = _Parser(
+        prog=program.script,
+        usage=f"{program.script} COMMAND …",
+        description=program.purpose,
+        epilog=f"commands:\n{_listed(program)}\n\nEach says more: {program.script} COMMAND --help",
+        formatter_class=_Formatter,
+        allow_abbrev=False,
+    )
+    parser.words = (program.script,)
+    add_common_arguments(parser, program)
+    _given, others = parser.parse_known_args(words)
+    missing = next((word for word in others if not word.startswith("-")), None)
+    message = "a command is missing" if missing is None else f"there is no command {printable(missing)}"
+    raise ConfigError(message, hint=f"see {command_line(program.script, '--help')}")
+
+
+def _take_command(program: Program, words: list[str]) -> str | None:
     """Remove and return the command word: the first word that is no option, when it names a command.
 
     Raises ConfigError when it looks like a command of either script and there is no such file or folder.
@@ -135,7 +158,7 @@ def _refuse_misspelt(program: Program, words: Sequence[str], index: int) -> None
     from core.commands.pastable import command_line
 
     word = words[index]
-    scripts = {name: one.script for one in (CLEANUP, MONITOR) for name in one.commands}
+    scripts = {name: one.script for one in (*PROGRAMS, program) for name in one.commands}
     near = get_close_matches(word, scripts, n=1, cutoff=_AS_NEAR_AS_A_SLIP)
     if not near:
         return  # the command that is meant will say that there is no such folder
@@ -150,9 +173,7 @@ def _refuse_misspelt(program: Program, words: Sequence[str], index: int) -> None
 
 def _parser(program: Program, command: str, module: CommandModule) -> argparse.ArgumentParser:
     default = command == program.default
-    width = max(map(len, program.commands))
-    listed = "\n".join(f"  {name:<{width}}  {line}" for name, line in program.commands.items())
-    commands = f"commands ({program.default} is meant when none is named):\n{listed}\n\n" if default else ""
+    commands = f"commands ({command} is meant when none is named):\n{_listed(program)}\n\n" if default else ""
     parser = _Parser(
         prog=f"{program.script} [{command}]" if default else f"{program.script} {command}",
         description=f"{program.purpose}\n\n{module.SUMMARY}" if default else module.SUMMARY,
@@ -165,9 +186,19 @@ def _parser(program: Program, command: str, module: CommandModule) -> argparse.A
     return parser
 
 
+def _listed(program: Program) -> str:
+    width = max(map(len, program.commands))
+    return "\n".join(f"  {name:<{width}}  {line}" for name, line in program.commands.items())
+
+
 def add_to_parser(parser: argparse.ArgumentParser, program: Program, command: str) -> None:
     """Declare the arguments of a command, and those that every command has."""
     importlib.import_module(_module_of(command)).add_arguments(parser)
+    add_common_arguments(parser, program)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser, program: Program) -> None:
+    """Declare the arguments that every command has."""
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout and nothing else")
     parser.add_argument(
         "--color", choices=("auto", "always", "never"), default="auto", help="colour; auto: on a terminal only"

@@ -9,21 +9,26 @@ import sys
 
 from core.state.settings import ROOT
 
-_SCRIPTS = ("cleanup_sessions.py", "monitor_system.py")
+_CORE = "python -m core"
+_PLACES = {"cleanup_sessions.py": "cleanup_sessions.py", "monitor_system.py": "monitor_system.py", _CORE: "core"}
+"""Where each program lies, below the folder of the scripts: Python runs a package by its folder too."""
+_RUN_AS_MODULE = "__main__.py"
 _VARIABLES = ("GAVAT_CONFIG", "GAVAT_STATE")
 """What may have been set for this one call, and decides where the history and the copies are."""
 _NEEDS_BYTES = re.compile(r"[^ -~]|['\\]")
 
 
 def command_line(script: str, *words: str) -> str:
-    """One of the two scripts with arguments, started the way this process was: `python3 g/monitor_system.py why x`."""
+    """One of the programs with arguments, started the way this process was: `python3 g/monitor_system.py why x`."""
     given = [f"{name}={quoted(os.environ[name])}" for name in _VARIABLES if os.environ.get(name)]
     return " ".join([*given, *map(quoted, [*_started_as(script), *words])])
 
 
 def as_user(user: str) -> str:
     """The command line of this process, run by that user (as `sudo -u` takes one), with that user's state folder."""
-    words = [*_started_as(os.path.basename(sys.argv[0])), *sys.argv[1:]]
+    name = os.path.basename(sys.argv[0])
+    script = _CORE if name in (_PLACES[_CORE], _RUN_AS_MODULE) else name
+    words = [*_started_as(script), *sys.argv[1:]]
     return " ".join(["sudo", "-u", user, *map(quoted, words)])
 
 
@@ -40,8 +45,11 @@ def _bytes_of(found: re.Match[str]) -> str:
 
 def _started_as(script: str) -> list[str]:
     """The words that start `script` as this process was started, or the interpreter and the full path."""
+    place = _PLACES.get(script, script)
     folder, name = os.path.split(sys.argv[0])
-    if name not in _SCRIPTS or not os.path.exists(os.path.join(folder, script)):
-        return [sys.executable, os.path.join(ROOT, script)]
     interpreter = sys.orig_argv[: len(sys.orig_argv) - len(sys.argv)]  # with its own options: -I, -m coverage run
-    return [*interpreter, os.path.join(folder, script)]
+    if script == _CORE and name == _RUN_AS_MODULE:
+        return [*interpreter, place]  # ends in -m
+    if name not in _PLACES.values() or not os.path.exists(os.path.join(folder, place)):
+        return [sys.executable, os.path.join(ROOT, place)]
+    return [*interpreter, os.path.join(folder, place)]

@@ -1,4 +1,4 @@
-"""The two scripts and their commands: what changes something, and what only looks."""
+"""The programs and their commands: what changes something, what only looks, and what talks to Telegram."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ from typing import NamedTuple
 
 
 class Program(NamedTuple):
-    """One script and its commands."""
+    """One program and its commands."""
 
     script: str
+    """How it is called."""
     purpose: str
-    default: str
+    default: str | None
+    """What is meant when no command is named; None: one must be."""
     commands: Mapping[str, str]
     """Name → one line; `core.commands.files.prune` holds `files prune`."""
     usage_codes: Mapping[str, int] = {}
     """By command: the exit code of a wrong argument, where it is not 2."""
+    completes: str | None = None
+    """The word that a shell completes, where that is not the script's name."""
 
 
 CLEANUP = Program(
@@ -54,3 +58,15 @@ MONITOR = Program(
     },
     usage_codes={"doctor": 3},  # its 2 is "critical", as of a Nagios plugin
 )
+
+CORE = Program(
+    script="python -m core",
+    purpose="Log bots in.",
+    default=None,
+    commands={
+        "login": "log in to Telegram, into a session file that only you can read",
+        "completion": "print a completion script for bash, zsh or tcsh",
+    },
+    completes="gavat",
+)
+PROGRAMS = (CLEANUP, MONITOR, CORE)

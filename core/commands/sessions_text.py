@@ -45,6 +45,7 @@ _DONE_WORDS = {
     RepairAction.SALVAGE: "salvaged",
     RepairAction.QUARANTINE: "moved",
     RepairAction.RESTORE: "restored",
+    RepairAction.LOGIN: "logged in anew",
     RepairAction.MOVE: "marked as moved",
 }
 _GAVE_WAY = {RepairAction.RESTORE, RepairAction.SALVAGE, RepairAction.MOVE}

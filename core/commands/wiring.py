@@ -9,6 +9,7 @@ from signal import SIGINT, SIGTERM, getsignal, signal
 from types import FrameType
 from typing import Any, NamedTuple
 
+from core.client.settings import CLIENT_ROOM, ClientSettings
 from core.errors import ConfigError
 from core.session_files.backups.settings import BACKUP_ROOM, BackupSettings
 from core.session_files.settings import FILES_ROOM, FilesSettings
@@ -36,7 +37,8 @@ def _parse_log_format(text: str) -> str:
 LOG_ROOM = Room(
     "log", LogSettings, {"format": Declaration("GAVAT_LOG_FORMAT", _parse_log_format, "write text or json")}
 )
-_ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM, BACKUP_ROOM)
+ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM, BACKUP_ROOM, CLIENT_ROOM)
+"""All that may be set; any other name is an error."""
 
 
 class Wiring(NamedTuple):
@@ -46,13 +48,14 @@ class Wiring(NamedTuple):
     state: StateFolder
     log: LogSettings
     backup: BackupSettings
+    client: ClientSettings
 
 
 def wire(flags: Mapping[str, Any] | None = None) -> Wiring:
     """Settings from flags, environment, gavat.toml and defaults; raises ConfigError."""
     config = os.path.join(ROOT, "gavat.toml")
-    state, files, log, backup = load_settings(_ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
-    return Wiring(files, StateFolder(os.path.abspath(state.path)), log, backup)
+    state, files, log, backup, client = load_settings(ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
+    return Wiring(files, StateFolder(os.path.abspath(state.path)), log, backup, client)
 
 
 class Target(NamedTuple):
@@ -69,7 +72,7 @@ def session_folders(wiring: Wiring, named: Sequence[str], *, recursive: bool) ->
     problems: list[ConfigError] = []
     for name in named or wiring.files.sessions:
         path = name.rstrip("/") or name[:1]
-        problem = _why_not(path, told=bool(named))
+        problem = why_no_folder(path, told=bool(named))
         if problem is not None:
             problems.append(problem)
         else:
@@ -98,7 +101,8 @@ def session_targets(wiring: Wiring, named: Sequence[str], *, recursive: bool) ->
     ], problems
 
 
-def _why_not(path: str, *, told: bool) -> ConfigError | None:
+def why_no_folder(path: str, *, told: bool) -> ConfigError | None:
+    """Why no sessions can be in `path`, or None; `told`: it was named on the command line."""
     if not path:
         return ConfigError("an empty folder name", hint="is a variable of your shell not set?")
     if not os.path.exists(path):

@@ -161,7 +161,7 @@ OF_SESSIONS = (
         "not logged in",
         "A whole Telethon session without an authorisation key.",
         "The bot starts and asks for a phone number, or runs without an account.",
-        "Log in, or remove it if the account is gone.",
+        "Log in: python -m core login FILE; or remove it if the account is gone.",
     ),
     Finding(
         "GV128",

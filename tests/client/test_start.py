@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from telethon.sessions import SQLiteSession, StringSession
 
 from core.client.client import GavatClient
@@ -345,6 +346,45 @@ async def test_a_state_folder_that_cannot_be_made_is_a_failure_with_a_hint(town:
     assert client.failure is not None
     assert client.failure.kind is FailureKind.FILE_SYSTEM
     assert "GAVAT_STATE" in client.failure.hint
+
+
+async def test_api_id_and_hash_come_from_the_surroundings(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAVAT_API_ID", "4711")
+    monkeypatch.setenv("GAVAT_API_HASH", "a secret hash")
+    client = GavatClient(town.session, state=town.folder / "state")
+
+    assert await client.start(), client.failure
+    assert (client.client.api_id, client.client.api_hash) == (4711, "a secret hash")
+    await client.stop()
+    assert "a secret hash" not in repr(ClientSettings(api_hash="a secret hash"))
+
+
+async def test_a_setting_that_cannot_be_read_is_a_failure(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GAVAT_FLOOD_SLEEP", "soon")
+    client = town.client()
+
+    assert not await client.start()
+    assert client.failure is not None
+    assert client.failure.kind is FailureKind.CONFIGURATION
+    assert "GAVAT_FLOOD_SLEEP" in client.failure.reason
+
+
+async def test_the_daily_backup_is_taken_beside_the_work_and_encrypted_as_settings_say(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAVAT_BACKUP_KEY", Fernet.generate_key().decode())
+    backups = town.folder / "state" / "backups"
+    client = await town.started(settings=ClientSettings())
+
+    await town.until(lambda: bool(list(backups.glob("alice-*/2*/manifest.json"))))
+
+    assert [one.name for one in backups.glob("alice-*/2*/*")] != []
+    assert b"SQLite format" not in b"".join(one.read_bytes() for one in backups.glob("alice-*/2*/*"))
+    assert client.health.state is HealthState.ALIVE
+    await client.stop()
+    assert await client.start()
+    await asyncio.sleep(0.2)
+    assert len(list(backups.glob("alice-*/2*"))) == 1
 
 
 async def test_the_context_manager_starts_and_stops(town: Town) -> None:

@@ -12,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from core.commands.programs import CLEANUP as CLEANUP_PROGRAM
+from core.commands.programs import CORE as CORE_PROGRAM
 from core.commands.programs import MONITOR as MONITOR_PROGRAM
+from core.commands.programs import Program
 from core.findings import FINDINGS
 from core.state import StateFolder, run_lock
 from tests.tool import BARE, CLEANUP, Tool
 
-PROGRAMS = ((CLEANUP_PROGRAM, "cleanup"), (MONITOR_PROGRAM, "monitor"))
+PROGRAMS = ((CLEANUP_PROGRAM, "cleanup"), (MONITOR_PROGRAM, "monitor"), (CORE_PROGRAM, "core"))
 COMMANDS = [(program.script, way, name) for program, way in PROGRAMS for name in program.commands]
 
 
@@ -32,15 +34,31 @@ def test_every_command_helps_with_examples(tool: Tool, script: str, way: str, na
     assert name in helped.stdout.partition("\n")[0]
 
 
-@pytest.mark.parametrize("program", [program for program, _way in PROGRAMS])
-def test_the_default_help_lists_every_command(tool: Tool, program: object) -> None:
+@pytest.mark.parametrize(("program", "way"), PROGRAMS)
+def test_the_default_help_lists_every_command(tool: Tool, program: Program, way: str) -> None:
     """A reader of --help finds all there is."""
-    assert program in (CLEANUP_PROGRAM, MONITOR_PROGRAM)
-    way = tool.cleanup if program is CLEANUP_PROGRAM else tool.monitor
-    listed = way("--help").stdout
+    listed = getattr(tool, way)("--help").stdout
 
-    known = CLEANUP_PROGRAM.commands if program is CLEANUP_PROGRAM else MONITOR_PROGRAM.commands
-    assert all(re.search(rf"^  {name} +{re.escape(line)}$", listed, re.MULTILINE) for name, line in known.items())
+    known = program.commands.items()
+    assert all(re.search(rf"^  {name} +{re.escape(line)}$", listed, re.MULTILINE) for name, line in known)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "a command is missing · see "),
+        (("--json",), "a command is missing · see "),
+        (("bots",), "there is no command bots · see "),
+        (("lgoin", "x"), "there is no command, file or folder lgoin · did you mean login? "),
+        (("undo",), "undo belongs to cleanup_sessions.py · "),
+    ],
+)
+def test_a_program_without_a_default_wants_a_command(tool: Tool, words: tuple[str, ...], said: str) -> None:
+    """One line, exit code 2."""
+    refused = tool.core(*words)
+
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert refused.stderr.startswith(said)
 
 
 def test_no_command_word_means_files(tool: Tool, crashed: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tool import BARE, CLEANUP, MONITOR, ROOT, Tool
+from tests.tool import BARE, CLEANUP, CORE, MONITOR, ROOT, Tool
 
 PRESS_TAB = """
 source "$1"; shift
@@ -21,7 +21,8 @@ echo "${COMPREPLY[@]}"
 
 def _completed(tool: Tool, folder: Path, script: str, *words: str) -> str:
     (folder / "script").write_text(tool.run(sys.executable, script, "completion", "bash").stdout)
-    command = ["bash", "-c", PRESS_TAB, "bash", str(folder / "script"), Path(script).name, *words]
+    called = "gavat" if script == CORE else Path(script).name
+    command = ["bash", "-c", PRESS_TAB, "bash", str(folder / "script"), called, *words]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -36,6 +37,9 @@ def _completed(tool: Tool, folder: Path, script: str, *words: str) -> str:
         (CLEANUP, ["files", "prune", "benchm"], "benchmarks"),
         (MONITOR, ["ex"], "explain"),
         (MONITOR, ["why", "READ"], "README.md"),
+        (CORE, ["lo"], "login"),
+        (CORE, ["login", "--ag"], "--again"),
+        (CORE, ["login", "READ"], "README.md"),
     ],
 )
 def test_tab_completes_commands_options_and_places(

@@ -109,3 +109,24 @@ def test_a_caller_that_is_no_script_of_ours_gets_full_paths(monkeypatch: pytest.
     monkeypatch.delenv("GAVAT_STATE", raising=False)
 
     assert command_line("monitor_system.py", "why", "x") == f"{sys.executable} {MONITOR} why x"
+
+
+@pytest.mark.parametrize(
+    ("called", "offered"),
+    [
+        (["python3", "-m", "core"], "python3 -m core"),
+        (["python3", "-I", f"{ROOT}/core"], f"python3 -I {ROOT}/core"),
+    ],
+)
+def test_the_program_without_a_script_is_offered_as_it_was_called(
+    monkeypatch: pytest.MonkeyPatch, called: list[str], offered: str
+) -> None:
+    """By `-m` in its folder, by its path from anywhere; the scripts beside it by their full paths."""
+    module = f"{ROOT}/core/__main__.py" if called[-2] == "-m" else called[-1]
+    monkeypatch.setattr(sys, "argv", [module, "login", "my bot"])
+    monkeypatch.setattr(sys, "orig_argv", [*called, "login", "my bot"])
+    monkeypatch.delenv("GAVAT_STATE", raising=False)
+
+    assert command_line("python -m core", "login", "x y", "--again") == f"{offered} login 'x y' --again"
+    assert as_user("shop") == f"sudo -u shop {offered} login 'my bot'"
+    assert command_line("cleanup_sessions.py", "undo").endswith(f"{CLEANUP} undo")

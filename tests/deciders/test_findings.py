@@ -66,9 +66,8 @@ def test_what_is_no_code_finds_nothing(written: str) -> None:
 
 def test_commands_in_remedies_exist() -> None:
     """A remedy that names one of the scripts names a command of it."""
-    from core.commands.programs import CLEANUP, MONITOR
+    from core.commands.programs import PROGRAMS
 
     for finding in FINDINGS.values():
-        for script, word in re.findall(r"(\w+\.py) ([a-z]+)\b", finding.remedy):
-            program = {"cleanup_sessions.py": CLEANUP, "monitor_system.py": MONITOR}[script]
-            assert word in program.commands, finding.code
+        for script, word in re.findall(r"(\w+\.py|python -m core) ([a-z]+)\b", finding.remedy):
+            assert word in {one.script: one.commands for one in PROGRAMS}[script], finding.code

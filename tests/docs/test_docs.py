@@ -11,24 +11,19 @@ from pathlib import Path
 import pytest
 
 from core.commands import exit_codes, finding_pages
-from core.commands.programs import CLEANUP as CLEANUP_PROGRAM
-from core.commands.programs import MONITOR as MONITOR_PROGRAM
-from core.commands.wiring import LOG_ROOM
+from core.commands.programs import PROGRAMS
+from core.commands.wiring import ROOMS
 from core.monitoring.doctor import Level
 from core.session_files import sample_fleet
-from core.session_files.backups.settings import BACKUP_ROOM
 from core.session_files.model import Verdict
-from core.session_files.settings import FILES_ROOM
 from core.session_files.startable import SessionState
 from core.session_files.verdicts import MOVED, PRUNED, QUARANTINED, WORST_FIRST
 from core.settings import load_settings
-from core.state.settings import STATE_ROOM
 from tests.tool import ROOT, Tool
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OLDER = (ROOT / "docs" / "older_systems.md").read_text(encoding="utf-8")
 EMBEDDING = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
-ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM, BACKUP_ROOM)
 NOW_COLUMN = [
     line.split(" | ")[1].strip("` ") for line in OLDER.splitlines() if line.startswith("| `") or " | `" in line
 ]
@@ -62,9 +57,9 @@ def test_every_line_of_old_to_new_works(fleet: Path, now: str) -> None:
 
 def test_every_command_is_in_the_readme() -> None:
     """What the programs know, the table of commands shows, and nothing else."""
-    shown = set(re.findall(r"^\| `(\w+\.py) \[?(\w+(?: [a-z-]+)?)\]?", README, re.MULTILINE))
+    shown = set(re.findall(r"^\| `(\w+\.py|python -m core) \[?(\w+(?: [a-z-]+)?)\]?", README, re.MULTILINE))
 
-    assert shown == {(one.script, name) for one in (CLEANUP_PROGRAM, MONITOR_PROGRAM) for name in one.commands}
+    assert shown == {(one.script, name) for one in PROGRAMS for name in one.commands}
 
 
 def test_every_setting_is_in_the_readme_with_its_place() -> None:

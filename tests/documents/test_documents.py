@@ -17,7 +17,8 @@ from core.findings import FINDINGS
 from core.state import StateFolder, run_lock
 from tests.deciders.builders import file_stat, inspection, plan
 from tests.documents.schemas import PREFIX, SCHEMAS, closed, errors
-from tests.tool import CLEANUP, MONITOR, Tool
+from tests.telegram import TelegramThread
+from tests.tool import CLEANUP, CORE, MONITOR, Tool
 
 Document = dict[str, Any]
 
@@ -37,7 +38,7 @@ class Printed:
 
 @dataclass(frozen=True)
 class Commands:
-    """Both scripts with `--json`, each output kept."""
+    """The programs with `--json`, each output kept."""
 
     tool: Tool
     kept: list[Printed]
@@ -47,6 +48,9 @@ class Commands:
 
     def monitor(self, *arguments: str | Path) -> Document:
         return self._run(MONITOR, *arguments)
+
+    def core(self, *arguments: str | Path) -> Document:
+        return self._run(CORE, *arguments)
 
     def _run(self, script: str, *arguments: str | Path) -> Document:
         done = self.tool.run(sys.executable, script, *arguments, "--json")
@@ -70,6 +74,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> list[Printed]:
         look_at(commands, base / "fleet")
         mend_and_take_back(commands, base / "fleet")
         plan_and_apply(commands, base)
+        log_in(commands, base)
         fail(commands, base)
     finally:
         os.kill(holder, signal.SIGTERM)
@@ -107,6 +112,15 @@ def plan_and_apply(commands: Commands, base: Path) -> None:
     commands.kept.append(Printed("--plan-out", 0, json.loads(plan.read_text(encoding="utf-8"))))
     commands.cleanup("--apply", plan)
     commands.cleanup("files", "-n", "--quarantine", fleet)
+
+
+def log_in(commands: Commands, base: Path) -> None:
+    """The session is logged in already; `tests/commands/test_login.py` checks the document of a new login."""
+    application = Tool(base / "state", {"GAVAT_API_ID": "1", "GAVAT_API_HASH": "hash"})
+    with TelegramThread() as server:
+        alice = server.call(lambda telegram: telegram.add_user("alice"))
+        path = server.call(lambda _telegram: alice.session_file(base / "alice.session"))
+        Commands(application, commands.kept).core("login", path)
 
 
 def care_for(commands: Commands, fleet: Path) -> None:

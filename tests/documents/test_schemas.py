@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from core import errors as core_errors
-from core.commands.programs import CLEANUP
+from core.client.backing_up import DAILY_BACKUP
+from core.client.mending import STARTED
+from core.commands.programs import CLEANUP, CORE
 from core.monitoring.doctor import Level
 from core.session_files.model import (
     ContentsKind,
@@ -124,10 +126,10 @@ def test_states_are_listed_worst_first() -> None:
 
 
 def test_runs_are_of_commands_that_change_something() -> None:
-    """`run.command` names commands of cleanup_sessions.py."""
+    """`run.command` names commands of cleanup_sessions.py, and the one of python -m core."""
     commands = SCHEMAS["gavat.runs"]["$defs"]["run"]["properties"]["command"]["enum"]
 
-    assert set(commands) <= CLEANUP.commands.keys()
+    assert set(commands) <= {*CLEANUP.commands, *CORE.commands, STARTED, DAILY_BACKUP}
 
 
 def test_a_schema_refuses_what_it_does_not_describe() -> None:

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPTS = ("cleanup_sessions.py", "monitor_system.py")
+SCRIPTS = ("cleanup_sessions.py", "monitor_system.py", "core/__main__.py")
 
 
 @cache

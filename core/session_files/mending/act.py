@@ -11,7 +11,13 @@ from core.session_files.mending.replace import put_in_quarantine, quarantine_fol
 from core.session_files.mending.set_aside import aside_folder, set_aside
 from core.session_files.model import Contents, PlanEntry, RepairAction
 
-_TO_QUARANTINE = {RepairAction.QUARANTINE, RepairAction.SALVAGE, RepairAction.RESTORE, RepairAction.MOVE}
+_TO_QUARANTINE = {
+    RepairAction.QUARANTINE,
+    RepairAction.SALVAGE,
+    RepairAction.RESTORE,
+    RepairAction.MOVE,
+    RepairAction.LOGIN,
+}
 _ONLY_MODE = (RepairAction.TIGHTEN_PERMISSIONS,)
 
 

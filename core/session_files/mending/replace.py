@@ -43,7 +43,17 @@ def replace(family: SessionFamily, new: str, quarantine: str) -> str | None:
     somebody came first (everything is as before), SessionFileError when it cannot be done.
     """
     try:
-        with hold_session_lease(family), _write_leases(family) as leases:
+        with hold_session_lease(family):
+            return replace_leased(family, new, quarantine)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(new)
+
+
+def replace_leased(family: SessionFamily, new: str, quarantine: str) -> str | None:
+    """As `replace`, for who holds the session's lease; `new` stays where it is when it could not take the place."""
+    try:
+        with _write_leases(family) as leases:
             if not is_unchanged(family):
                 raise PlanOutdated("it changed since it was looked at", path=family.path)
             _make_private(new, family)
@@ -57,9 +67,6 @@ def replace(family: SessionFamily, new: str, quarantine: str) -> str | None:
             return identity_of(family.target)
     except OSError as error:
         raise SessionFileError(f"cannot be replaced ({error.strerror})", path=family.path) from error
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(new)
 
 
 def bring_back(family: SessionFamily, quarantine: str, own: str) -> None:

@@ -40,6 +40,7 @@ class RepairAction(Enum):
     QUARANTINE = "move to quarantine"
     RESTORE = "restore"
     MOVE = "move away"
+    LOGIN = "log in anew"
 
 
 class FindingNote(NamedTuple):

@@ -27,6 +27,9 @@ from core.session_files.upkeep.prune import give_back
 from core.session_files.upkeep.repair_schema import repair
 from core.state import Change, ChangeStatus, RunHistory, StateFolder
 
+_REPLACED = {one.value for one in (RepairAction.SALVAGE, RepairAction.RESTORE, RepairAction.MOVE, RepairAction.LOGIN)}
+"""What puts another file in the session's place."""
+
 
 class UndoResult(NamedTuple):
     """What became of one change."""
@@ -86,7 +89,7 @@ class Undoer:
             return self._give_rows_back(change)
         if kind == RepairAction.REPAIR_SCHEMA.value:
             return self._restore_repaired(change)
-        if kind in (RepairAction.SALVAGE.value, RepairAction.RESTORE.value, RepairAction.MOVE.value):
+        if kind in _REPLACED:
             return bring_back_replaced(change, self._run_id)
         if kind == RepairAction.QUARANTINE.value:
             return return_to_its_place(change)
