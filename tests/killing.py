@@ -51,11 +51,12 @@ class ChildFailedError(AssertionError):
 
 
 class Manner(IntEnum):
-    """What happens at the chosen call: killed before it, killed in the middle of a write, or stopped before it."""
+    """What happens at the chosen call: killed before or in the middle of it, stopped; or a full disk."""
 
     KILL = 0
     HALVE = 1
     STOP = 2
+    FILL = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,8 @@ class RunHistory:
             raise unusable(state.runs, error) from error
         history = cls(connection, state.runs)
         with history._errors_named():
+            # FULL would not sync the removal of the journal, and a change could be on disk before its note.
+            connection.execute("PRAGMA synchronous = EXTRA")
             migrate(connection, state.runs)
         return history
 

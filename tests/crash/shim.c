@@ -1,5 +1,6 @@
 /*
- * Kills (or stops) its own process at the Nth call that changes a file below one watched folder, or records those calls.
+ * Kills (or stops) its own process at the Nth call that changes a file below one watched folder, or lets the disk be full
+ * from there on, or records those calls.
  *
  * Preloaded into the warmed parent of tests/killing.py. Idle until a forked child calls crash_arm() or crash_record().
  * Only the calls that SQLite and CPython make are interposed; a call inside libc itself does not pass here, nor does
@@ -37,7 +38,7 @@ struct __attribute__((packed)) entry {
 static char watched[PATH_MAX];
 static size_t watched_bytes;
 static long kill_at;
-static enum { KILL, HALVE, STOP } how;
+static enum { KILL, HALVE, STOP, FILL } how;
 static int log_fd = -1;
 static pid_t group;
 static atomic_long calls;
@@ -111,15 +112,28 @@ static void die(void) {
 }
 
 /* Counts a call; true when it is the fatal one. */
-static int fatal(void) { return atomic_fetch_add(&calls, 1) + 1 == kill_at; }
+static int fatal(void) { return atomic_fetch_add(&calls, 1) + 1 == kill_at && how != FILL; }
 
 static void count(void) { if (fatal()) die(); }
+
+/* Asked after the call was counted: whether the disk is full by now. What is there can still be overwritten or removed. */
+static int full(void) { return how == FILL && kill_at && atomic_load(&calls) >= kill_at; }
+
+static int grows(int fd, size_t bytes, off64_t offset) {
+    struct stat now;
+    off64_t at = offset < 0 ? lseek64(fd, 0, SEEK_CUR) : offset;
+    return fstat(fd, &now) || at + (off64_t)bytes > now.st_size;
+}
 
 /* A changing call on paths: count it (dying if it is the one), make it, record it, in one order for all threads. */
 #define CHANGE(op, path, other, offset, invocation) \
     do { \
         int here = below(path) || below(other); \
-        if (here) { count(); pthread_mutex_lock(&order); } \
+        if (here) { \
+            count(); \
+            if (strchr("CML", op) && full()) { errno = ENOSPC; return -1; } \
+            pthread_mutex_lock(&order); \
+        } \
         __typeof__(invocation) result = (invocation); \
         if (here) { \
             if (result >= 0) append(op, path, other, offset, "", 0); \
@@ -160,6 +174,7 @@ static ssize_t write_here(int fd, const void *data, size_t bytes, off64_t offset
         if (how == HALVE && (offset < 0 ? real(fd, data, bytes / 2) : real_at(fd, data, bytes / 2, offset)) < 0) abort();
         die();
     }
+    if (full() && grows(fd, bytes, offset)) { errno = ENOSPC; return -1; }
     pthread_mutex_lock(&order);
     ssize_t result = offset < 0 ? real(fd, data, bytes) : real_at(fd, data, bytes, offset);
     if (result > 0) append('W', path, "", offset < 0 ? lseek64(fd, 0, SEEK_CUR) - result : offset, data, (size_t)result);
@@ -203,7 +218,8 @@ ssize_t copy_file_range(int in, off64_t *from, int out, off64_t *to, size_t byte
 }
 
 int fsync(int fd) { REAL(int, "fsync", int); CHANGE_FD('S', fd, 0, real(fd)); }
-int fdatasync(int fd) { REAL(int, "fdatasync", int); CHANGE_FD('S', fd, 0, real(fd)); }
+int fdatasync(int fd) { REAL(int, "fdatasync", int); CHANGE_FD('s', fd, 0, real(fd)); }
+int syncfs(int fd) { REAL(int, "syncfs", int); CHANGE_FD('F', fd, 0, real(fd)); }
 int ftruncate(int fd, off_t size) { REAL(int, "ftruncate", int, off_t); CHANGE_FD('T', fd, size, real(fd, size)); }
 int ftruncate64(int fd, off64_t size) {
     REAL(int, "ftruncate64", int, off64_t);

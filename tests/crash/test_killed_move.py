@@ -11,9 +11,9 @@ import pytest
 from core.session_files import sample_fleet
 from core.session_files.database.file_format import MOVED_MARK
 from core.session_files.moving.pack import read_pack
+from tests.crash.chores import Workplace
 from tests.crash.laboratory import SEED, Laboratory
 from tests.crash.proof import render_table
-from tests.crash.workplace import Workplace
 
 KILLS = 20
 NAMES = ("a.session", "b.session", "c.session")

@@ -9,10 +9,11 @@ from random import Random
 import pytest
 
 from tests.crash.bench import Bench, set_up
+from tests.crash.disks import Disk, files_after
 from tests.crash.families import Fleet, build_fleet, lost_from
 from tests.crash.judge import Judgement, judge
 from tests.crash.laboratory import SEED, Laboratory
-from tests.crash.power_loss import Disk, History, Recorder, disk_after, read_record
+from tests.crash.power_loss import History, Recorder, read_record
 from tests.crash.proof import render_table
 from tests.crash.remedies import Remedy
 from tests.crash.victims import Mode, Profile, Victim
@@ -44,7 +45,7 @@ def blackout(laboratory: Laboratory) -> tuple[Path, list[Dark]]:
                 crash_at = random.randint(1, len(history.events))
                 acknowledged = max(victim.settled, history.acknowledged(crash_at))
                 state = Dark(f"bot-{len(states):05}.session", victim, disk, acknowledged)
-                for name, contents in disk_after(history, crash_at, disk, random).items():
+                for name, contents in files_after(history, crash_at, disk, random).items():
                     (folder / name.replace("bot.session", state.name)).write_bytes(contents)
                 states.append(state)
     return folder, states
@@ -162,7 +163,7 @@ def test_a_power_loss_while_the_tool_works_loses_no_family(
 
     for number in range(states):
         disk, crash_at = list(Disk)[number % 2], random.randint(1, len(history.events))
-        bench = light_again(laboratory, disk_after(history, crash_at, disk, random))
+        bench = light_again(laboratory, files_after(history, crash_at, disk, random))
         where = f"seed {SEED}, {work}, {disk}, event {crash_at} of {len(history.events)}, {bench.root}"
         lost[disk] += [f"{where}: {what}" for what in _lost(laboratory, fleet, bench)]
         bench.run()

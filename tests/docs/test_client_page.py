@@ -50,7 +50,8 @@ def test_the_program_of_the_page_answers_and_ends_on_sigterm(tmp_path: Path) -> 
             text=True,
         )
         with bot:
-            server.call(lambda telegram: telegram.seen("updates.getState", account=alice, within=60))
+            # The second one: by then it knows from where on updates are its own
+            server.call(lambda telegram: telegram.seen("updates.getState", account=alice, count=2, within=60))
             server.call(lambda _telegram: alice.receives("hello", sender=bob))
             server.call(lambda telegram: telegram.until(lambda: len(telegram.messages(alice, bob)) == 2, within=60))
             bot.send_signal(signal.SIGTERM)

@@ -53,7 +53,7 @@ def _stands(change: Change) -> bool:
     if change.actions != RepairAction.MOVE.value:
         return False
     if change.status is ChangeStatus.STARTED:
-        return is_half_done(change)
+        return is_half_done(change) or _is_marked(change)
     return change.status is ChangeStatus.DONE and os.path.lexists(_original(change))
 
 

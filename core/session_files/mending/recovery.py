@@ -33,7 +33,7 @@ _HINTS = {
     sqlite3.SQLITE_INTERRUPT: "verification took too long: salvage or restore it, and look at its schema",
     sqlite3.SQLITE_FULL: "free some space, then run again; the journal or WAL was left in place",
     sqlite3.SQLITE_READONLY: "the file or its folder is read-only for this user: run as the owner of the sessions",
-    sqlite3.SQLITE_CANTOPEN: "the folder may not be writable for this user: run as the owner of the sessions",
+    sqlite3.SQLITE_CANTOPEN: "no journal can be made: is the disk full, or the folder another user's?",
     sqlite3.SQLITE_IOERR: "the disk reported an error: look at the kernel log before anything else",
 }
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from core.errors import PlanOutdated, SessionFileBusy, SessionFileError
 from core.session_files.looking.listing import QUARANTINE_FOLDER
-from core.session_files.mending.copies import is_unchanged, sync_folder
+from core.session_files.mending.copies import is_unchanged, sync_file, sync_folder
 from core.session_files.mending.identity import identity_of
 from core.session_files.mending.set_aside import hold_session_lease, make_like
 from core.session_files.model import SessionFamily, SidecarKind
@@ -58,9 +58,10 @@ def replace_leased(family: SessionFamily, new: str, quarantine: str) -> str | No
                 raise PlanOutdated("it changed since it was looked at", path=family.path)
             _make_private(new, family)
             _make_folders(quarantine, os.path.dirname(family.target))
-            _note(family.target, quarantine, new=new)
-            _move_away(family, quarantine)
-            _take_place(family, new)
+            with _given_up_on_failure(family, quarantine, new):
+                _note(family.target, quarantine, new=new)
+                _move_away(family, quarantine)
+                _take_place(family, new)
             if not all(map(_is_held, leases)):
                 _swap_back(family, quarantine)
                 raise SessionFileBusy("somebody opened it in this very moment; it is as it was", path=family.path)
@@ -80,7 +81,9 @@ def bring_back(family: SessionFamily, quarantine: str, own: str) -> None:
                 raise PlanOutdated("it changed since it was looked at", path=family.path)
             _make_folders(own, os.path.dirname(family.target))
             if family.main is not None:
-                os.link(family.target, _in(own, family.target))
+                # Where only sidecars were before, its name is free again: beside it they would be played into it.
+                gives_way = os.path.lexists(_in(quarantine, family.target))
+                (os.link if gives_way else os.rename)(family.target, _in(own, family.target))
             _move_sidecars(family, own)
             _sync(family, own)
             return_from_quarantine(family.target, quarantine)
@@ -100,11 +103,12 @@ def put_in_quarantine(family: SessionFamily, quarantine: str) -> None:
             if not is_unchanged(family):
                 raise PlanOutdated("it changed since it was looked at", path=family.path)
             _make_folders(quarantine, os.path.dirname(family.target))
-            _note(family.target, quarantine, new=None)
-            _move_sidecars(family, quarantine)
-            if family.main is not None:
-                os.rename(family.target, _in(quarantine, family.target))
-            _sync(family, quarantine)
+            with _given_up_on_failure(family, quarantine, None):
+                _note(family.target, quarantine, new=None)
+                _move_sidecars(family, quarantine)
+                if family.main is not None:
+                    os.rename(family.target, _in(quarantine, family.target))
+                _sync(family, quarantine)
             if not all(map(_is_held, leases)):
                 return_from_quarantine(family.target, quarantine)
                 raise SessionFileBusy("somebody opened it in this very moment; it is as it was", path=family.path)
@@ -125,8 +129,10 @@ def noted_in(quarantine: str, target: str) -> Noted | None:
     """The note about `target`; None where there is none, and then nothing had moved yet. Raises OSError."""
     try:
         with open(_note_path(target, quarantine), encoding="ascii") as note:
-            old, _, new = note.read().partition("\n")
+            old, end, new = note.read().partition("\n")
     except FileNotFoundError:
+        return None
+    if not end:  # nothing moves before all of it is on disk
         return None
     return Noted(old or None, new or None)
 
@@ -165,6 +171,25 @@ def _note(target: str, quarantine: str, *, new: str | None) -> None:
         os.fsync(note.fileno())
 
 
+@contextlib.contextmanager
+def _given_up_on_failure(family: SessionFamily, quarantine: str, new: str | None) -> Iterator[None]:
+    """Move back what had moved when a step fails; where that fails too, the note tells undo."""
+    try:
+        yield
+    except OSError:
+        with contextlib.suppress(OSError):
+            _move_back(family, quarantine, new)
+        raise
+
+
+def _move_back(family: SessionFamily, quarantine: str, new: str | None) -> None:
+    if family.main is None and os.path.lexists(family.target):
+        if new is None or not os.path.samefile(new, family.target):
+            return  # somebody's new session: the old sidecars would be played into it
+        os.unlink(family.target)
+    return_from_quarantine(family.target, quarantine)
+
+
 def _move_away(family: SessionFamily, quarantine: str) -> None:
     if family.main is not None:
         os.link(family.target, _in(quarantine, family.target))
@@ -201,8 +226,11 @@ def _sync(family: SessionFamily, quarantine: str) -> None:
 
 
 def _make_folders(quarantine: str, parent: str) -> None:
-    make_like(os.path.dirname(quarantine), parent)
-    make_like(quarantine, parent)
+    """Make them, on disk at return: what moves to a folder that the disk does not know is lost with it."""
+    above = os.path.dirname(quarantine)
+    for folder, its_parent in ((above, parent), (quarantine, above)):
+        make_like(folder, parent)
+        sync_folder(its_parent)
 
 
 def _make_private(new: str, family: SessionFamily) -> None:
@@ -210,6 +238,7 @@ def _make_private(new: str, family: SessionFamily) -> None:
     os.chmod(new, 0o600)
     if os.geteuid() == 0:
         os.chown(new, owner.st_uid, owner.st_gid)
+    sync_file(new)  # its owner, and the time by which undo knows it again; SQLite syncs neither
 
 
 @contextlib.contextmanager

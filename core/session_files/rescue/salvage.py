@@ -11,8 +11,8 @@ from core.session_files.database.salvage import Rescued, salvage
 from core.session_files.database.schema import NEWEST_SCHEMA, TABLES, column_names, definition
 from core.session_files.database.telethon_rows import Table
 from core.session_files.mending.act import Acted
-from core.session_files.mending.copies import is_taken
-from core.session_files.mending.recovery import connect_alone, exclusive_transaction, verify
+from core.session_files.mending.copies import is_taken, sync_folder
+from core.session_files.mending.recovery import connect_alone, errors_named, exclusive_transaction, verify
 from core.session_files.mending.replace import beside, quarantine_folder, replace
 from core.session_files.model import (
     Contents,
@@ -65,6 +65,8 @@ def write_rescued(found: Rescued, path: str) -> Contents:
         raise SessionFileError(f"cannot be made ({error.strerror})", path=path) from error
     try:
         with connect_alone(path) as database:
+            # A journal on disk would outlive a kill, and be played into the next file of that name.
+            database.execute("PRAGMA journal_mode = MEMORY")
             with exclusive_transaction(database):
                 for name in TABLES:
                     database.execute(definition(name))
@@ -75,6 +77,8 @@ def write_rescued(found: Rescued, path: str) -> Contents:
             contents = verify(database, path)
         if contents.login_rows and not contents.logged_in and any(login.auth_key for login in found.logins):
             raise SessionFileDamaged("the rescued login cannot be read back", path=path)
+        with errors_named(path):
+            sync_folder(os.path.dirname(os.path.abspath(path)))
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(path)

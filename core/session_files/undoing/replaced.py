@@ -8,7 +8,7 @@ from contextlib import suppress
 from core.errors import SessionFileBusy, UndoRefused
 from core.session_files.looking.filesystem import file_system_of
 from core.session_files.looking.inspect import inspect_again
-from core.session_files.looking.listing import find_family
+from core.session_files.looking.listing import QUARANTINE_FOLDER, find_family
 from core.session_files.mending.identity import identity_of
 from core.session_files.mending.replace import (
     beside,
@@ -24,7 +24,13 @@ from core.state import Change
 
 def is_half_done(change: Change) -> bool:
     """Whether a killed run left files of the session in quarantine, its journal or WAL perhaps; raises OSError."""
-    return change.set_aside is not None and noted_in(change.set_aside, os.path.realpath(change.path)) is not None
+    if change.set_aside is None:
+        return False
+    target = os.path.realpath(change.path)
+    noted = noted_in(change.set_aside, target)
+    if noted is None:
+        return False
+    return noted.new is None or identity_of(target) != noted.new  # else all is done but for its entry in the history
 
 
 def bring_back_replaced(change: Change, run_id: str) -> str:
@@ -44,6 +50,8 @@ def bring_back_replaced(change: Change, run_id: str) -> str:
     new_one = change.after or (noted.new if noted is not None else None)
     if new_one is None:
         return "nothing had been replaced"
+    if noted is None and not _names_in(quarantine, target) and _lies_aside(target, new_one):
+        return "was back in its place already"
     refuse_used(change, new_one, f"what it replaced is in {quarantine}")
     family = free_family(change)
     own = quarantine_folder(family, run_id)
@@ -104,6 +112,16 @@ def refuse_used(change: Change, left: str | None, where: str) -> None:
     """Raise UndoRefused unless the session is the very file that the run left (`left`: its identity)."""
     if left is None or identity_of(os.path.realpath(change.path)) != left:
         raise UndoRefused("it was used since; undo would lose what was written after", path=change.path, hint=where)
+
+
+def _lies_aside(target: str, left: str) -> bool:
+    """Whether an undo that was killed before it could note it moved away what the run left (`left`: its identity)."""
+    folder, name = os.path.split(target)
+    try:
+        runs = os.listdir(os.path.join(folder, QUARANTINE_FOLDER))
+    except FileNotFoundError:
+        return False
+    return any(identity_of(os.path.join(folder, QUARANTINE_FOLDER, run, name)) == left for run in runs)
 
 
 def _remove_half_made(target: str) -> None:

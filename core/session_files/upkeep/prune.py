@@ -55,6 +55,9 @@ def prune(path: str, rule: PruneRule) -> PruneSurvey:
     Raises SessionFileBusy when somebody came first, SessionFileError.
     """
     with connect_alone(path) as database:
+        # VACUUM cuts the file right after it removed its journal: if only the first reached the disk, the journal would
+        # be played back into a file whose end is gone.
+        database.execute("PRAGMA synchronous = EXTRA")
         with exclusive_transaction(database):
             done = _rest_of_survey(database, rule)
             dropped = database.execute(f"DELETE FROM entities WHERE {_going(rule)}", rule._asdict()).rowcount
@@ -81,6 +84,7 @@ def give_back(path: str, copy: str) -> int:
     Raises UndoRefused when it is another login by now, SessionFileBusy when somebody has it open, SessionFileError.
     """
     with connect_alone(path) as database:
+        database.execute("PRAGMA synchronous = EXTRA")  # FULL could lose this commit after it was noted as undone
         database.execute("ATTACH ? AS copy", (sqlite_uri(copy, mode="ro"),))
         keys = "SELECT dc_id, auth_key FROM {}.sessions ORDER BY 1"
         if database.execute(keys.format("main")).fetchall() != database.execute(keys.format("copy")).fetchall():

@@ -12,7 +12,7 @@ from contextlib import closing
 from core.errors import SessionFileDamaged, SessionFileError
 from core.session_files.database.schema import TABLES, Columns, NotTelethons, downgrades, schema_repairs
 from core.session_files.mending.act import Acted
-from core.session_files.mending.copies import is_taken
+from core.session_files.mending.copies import is_taken, sync_file
 from core.session_files.mending.identity import identity_of
 from core.session_files.mending.recovery import connect_alone, errors_named, exclusive_transaction, verify
 from core.session_files.model import Contents, ContentsKind, PlanEntry
@@ -29,18 +29,21 @@ def repair_family(entry: PlanEntry) -> Acted:
     """Repair the session of a plan's entry."""
     path = entry.seen.family.target
     contents = repair(path)
+    with errors_named(path):
+        sync_file(path)  # undo knows it again by the time of its last write, which SQLite does not sync
     return Acted(contents, left=identity_of(path))
 
 
 def repair(path: str) -> Contents:
     """Make it a session that Telethon opens, in one transaction, and say what it holds; raises SessionFileError."""
-    with connect_alone(path) as database, exclusive_transaction(database):
-        statements = _statements(database, path)
-        for statement in statements:
-            database.execute(statement)
-        after = verify(database, path)
-        if after.kind is not ContentsKind.TELETHON:
-            raise SessionFileDamaged(f"its tables cannot be repaired: {after.reason}", path=path)
+    with connect_alone(path) as database:
+        database.execute("PRAGMA synchronous = EXTRA")  # FULL could lose this commit after it was noted as done
+        with exclusive_transaction(database):
+            for statement in _statements(database, path):
+                database.execute(statement)
+            after = verify(database, path)
+            if after.kind is not ContentsKind.TELETHON:
+                raise SessionFileDamaged(f"its tables cannot be repaired: {after.reason}", path=path)
     return after
 
 
