@@ -45,7 +45,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Examine and show."""
     from core.commands.wiring import session_folders, wire
     from core.monitoring.doctor import choose, examine
-    from core.session_files.looking.probe import leases_without_signal
     from utils.clock import utc_now
 
     now = utc_now()
@@ -54,8 +53,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.list_checks:
         return _list(checks, output)
     targets, wrong = session_folders(wiring, arguments.sessions, recursive=arguments.recursive)
-    with leases_without_signal():
-        seen = examine(checks, [target.folder for target in targets], wiring.state, now=now)
+    seen = examine(checks, [target.folder for target in targets], wiring.state, now=now)
     seen = seen._replace(problems=(*wrong, *seen.problems))
     level = _overall(seen)
     if output.json:

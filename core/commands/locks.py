@@ -34,15 +34,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from core.commands.wiring import session_folders, wire
     from core.monitoring import collect_fleet
     from core.session_files.looking.inspect import Depth
-    from core.session_files.looking.probe import leases_without_signal
     from utils.clock import utc_now
 
     wiring = wire()
     now = utc_now()
     targets, wrong = session_folders(wiring, arguments.folders, recursive=arguments.recursive)
     folders = [target.folder for target in targets]
-    with leases_without_signal():
-        view = collect_fleet(folders, wiring.state, depth=Depth.OUTSIDE, now=now)
+    view = collect_fleet(folders, wiring.state, depth=Depth.OUTSIDE, now=now)
     problems: list[GavatError] = [*wrong, *view.problems]
     entries = [entry for plan in view.plans for entry in plan.entries]
     if output.json:

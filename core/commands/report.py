@@ -50,7 +50,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from core.commands.wiring import session_folders, wire
     from core.monitoring import collect_fleet
     from core.session_files.looking.inspect import Depth
-    from core.session_files.looking.probe import leases_without_signal
     from core.session_files.verdicts import FolderReport
     from utils.clock import utc_now
 
@@ -59,8 +58,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     targets, wrong = session_folders(wiring, arguments.folders, recursive=arguments.recursive)
     folders = [target.folder for target in targets]
     depth = Depth.INSIDE if arguments.deep else Depth.OUTSIDE
-    with leases_without_signal():
-        view = collect_fleet(folders, wiring.state, depth=depth, now=now)
+    view = collect_fleet(folders, wiring.state, depth=depth, now=now)
     around = _look_around(view, arguments.logs)
     reports = [FolderReport(plan, {}) for plan in view.plans]
     problems: list[GavatError] = [*wrong, *view.problems]

@@ -59,14 +59,12 @@ def _list(state: StateFolder, output: Output) -> int:
 
 def _undo(run_id: str, state: StateFolder, output: Output) -> int:
     from core.commands.wiring import interruption
-    from core.session_files.looking.probe import leases_without_signal
     from core.session_files.undoing.undo import Undoer
     from core.state import RunHistory, new_run_id, run_lock
     from utils.clock import utc_now
 
     state.make()
     with (
-        leases_without_signal(),
         run_lock(state),
         RunHistory.open(state) as history,
         interruption() as interrupted,

@@ -35,12 +35,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from core.commands.documents import why_document
     from core.commands.wiring import wire
     from core.monitoring import collect_session
-    from core.session_files.looking.probe import leases_without_signal
     from utils.clock import utc_now
 
     now = utc_now()
-    with leases_without_signal():
-        view = collect_session(arguments.file, wire().state, now=now)
+    view = collect_session(arguments.file, wire().state, now=now)
     if output.json:
         output.document(why_document(view))
     else:

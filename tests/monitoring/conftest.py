@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +10,6 @@ import pytest
 
 from core.monitoring.doctor.model import Scene
 from core.session_files.looking.inspect import Depth, inspect_folder
-from core.session_files.looking.probe import leases_without_signal
 from core.state import StateFolder
 from utils.clock import utc_now
 
@@ -26,7 +25,7 @@ def bots(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def look(tmp_path: Path) -> Iterator[Look]:
+def look(tmp_path: Path) -> Look:
     """A scene of some folders as the doctor would see it now."""
     state = StateFolder(str(tmp_path / "state"))
 
@@ -34,5 +33,4 @@ def look(tmp_path: Path) -> Iterator[Look]:
         seen: Sequence[str] = [str(folder) for folder in folders]
         return Scene(tuple(inspect_folder(one, depth=Depth.INSIDE) for one in seen), state, now or utc_now())
 
-    with leases_without_signal():
-        yield at
+    return at

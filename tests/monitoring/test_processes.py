@@ -15,7 +15,6 @@ import pytest
 from core.monitoring.processes import find_processes
 from core.session_files import sample_fleet
 from core.session_files.looking.inspect import inspect_folder
-from core.session_files.looking.probe import leases_without_signal
 from core.session_files.model import FolderPlan
 from core.session_files.plan import plan_folder
 from tests.session_files.holding import IDLE, LEASED_BY_CHILD, holding
@@ -42,8 +41,7 @@ def running(script: Path, *arguments: str, cwd: Path | None = None) -> Iterator[
 
 
 def plan_of(folder: Path) -> list[FolderPlan]:
-    with leases_without_signal():
-        seen = inspect_folder(str(folder))
+    seen = inspect_folder(str(folder))
     return [plan_folder(seen.folder, seen.files, now=utc_now())]
 
 

@@ -30,7 +30,6 @@ from core.session_files.backups.write import _Hashing
 from core.session_files.looking.filesystem import file_system_of
 from core.session_files.looking.inspect import inspect_again
 from core.session_files.looking.listing import find_family
-from core.session_files.looking.probe import leases_without_signal
 from core.session_files.model import FileInspection, JournalMode
 from tests.tool import ROOT
 
@@ -39,8 +38,7 @@ NOON = datetime(2027, 1, 15, 12, tzinfo=UTC)
 
 
 def look(session: Path) -> FileInspection:
-    with leases_without_signal():
-        return inspect_again(str(session), file_system=file_system_of(str(session.parent)))
+    return inspect_again(str(session), file_system=file_system_of(str(session.parent)))
 
 
 def store_in(tmp_path: Path, *, policy: RotationPolicy = DEFAULT) -> BackupStore:

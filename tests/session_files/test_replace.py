@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ import pytest
 from core.errors import PlanOutdated, SessionFileBusy, UndoRefused
 from core.session_files import sample_fleet
 from core.session_files.looking.listing import find_family
-from core.session_files.looking.probe import leases_without_signal
 from core.session_files.mending import replace as replacing
 from core.session_files.mending.replace import (
     beside,
@@ -28,12 +27,6 @@ from core.session_files.model import RepairAction, SessionFamily
 from core.session_files.undoing.replaced import bring_back_replaced
 from core.state import Change, ChangeStatus, RunHistory, StateFolder
 from tests.tool import Tool
-
-
-@pytest.fixture(autouse=True)
-def _leases() -> Iterator[None]:
-    with leases_without_signal():
-        yield
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from core.session_files.backups.catalog import Backup
 from core.session_files.backups.encryption import read_cipher
 from core.session_files.backups.store import BackupStore, Unchanged
 from core.session_files.looking.inspect import Depth, inspect_folder
-from core.session_files.looking.probe import leases_without_signal
 from core.session_files.model import EntryKind, FileInspection
 from utils.clock import utc_now, utc_text
 from utils.redact import printable
@@ -55,13 +54,12 @@ class BackupWork:
     def run(self) -> int:
         """Back up, or with `-n` say what would be; returns the exit code."""
         if self._arguments.dry_run or not self._targets:
-            with leases_without_signal():
-                return self._tell([self._would(seen) for seen in self._sessions()], None)
+            return self._tell([self._would(seen) for seen in self._sessions()], None)
         from core.state import RunHistory, new_run_id, run_lock
 
         state = self._wiring.state
         state.make()
-        with leases_without_signal(), run_lock(state), RunHistory.open(state) as history, interruption() as interrupted:
+        with run_lock(state), RunHistory.open(state) as history, interruption() as interrupted:
             run_id = new_run_id(utc_now())
             folders = " ".join(printable(target.folder) for target in self._targets)
             history.begin(run_id, "files backup", utc_now(), folders=folders)

@@ -46,7 +46,6 @@ def _downgrade(arguments: argparse.Namespace, output: Output) -> int:
     from core.errors import SessionFileBusy
     from core.session_files.looking.filesystem import file_system_of
     from core.session_files.looking.inspect import inspect_again
-    from core.session_files.looking.probe import leases_without_signal
     from core.session_files.model import Usage
     from core.session_files.upkeep.repair_schema import write_downgraded
     from utils.redact import printable
@@ -56,11 +55,10 @@ def _downgrade(arguments: argparse.Namespace, output: Output) -> int:
     if len(named) != 1 or problems or not arguments.downgrade.isdigit():
         raise ConfigError("--downgrade takes one session FILE and a schema number", hint="see --help")
     path = os.path.join(*named[0])
-    with leases_without_signal():
-        seen = inspect_again(path, file_system=file_system_of(os.path.dirname(path)))
-        if seen.occupancy.usage is not Usage.FREE or seen.family.sidecars:
-            raise SessionFileBusy("is in use, or needs mending first", path=path)
-        contents = write_downgraded(seen.family.target, arguments.out, int(arguments.downgrade))
+    seen = inspect_again(path, file_system=file_system_of(os.path.dirname(path)))
+    if seen.occupancy.usage is not Usage.FREE or seen.family.sidecars:
+        raise SessionFileBusy("is in use, or needs mending first", path=path)
+    contents = write_downgraded(seen.family.target, arguments.out, int(arguments.downgrade))
     if output.json:
         schema = {"name": "gavat.downgrade", "version": 1}
         output.document(

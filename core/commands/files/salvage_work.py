@@ -14,7 +14,6 @@ from core.commands.wiring import Wiring, session_targets
 from core.errors import ConfigError, SessionFileBusy, SessionFileError
 from core.session_files.looking.filesystem import file_system_of
 from core.session_files.looking.inspect import inspect_again
-from core.session_files.looking.probe import leases_without_signal
 from core.session_files.model import FileInspection, FolderStat, PlanEntry, Usage, Verdict
 from core.session_files.rescue.salvage import (
     damaged_to_look_at,
@@ -61,15 +60,14 @@ def salvage_to(arguments: argparse.Namespace, output: Output, wiring: Wiring) ->
     if len(named) != 1 or problems:
         raise ConfigError("--out takes one session FILE", hint="see --help")
     (path,) = named
-    with leases_without_signal():
-        seen = inspect_again(path, file_system=file_system_of(os.path.dirname(path)))
-        if seen.occupancy.usage is not Usage.FREE:
-            raise SessionFileBusy(f"{seen.occupancy.usage.value}: {seen.occupancy.reason}", path=path)
-        found = read_remains(seen.family)
-        if not is_worth_it(found):
-            raise SessionFileError(f"nothing could be rescued: {rescued_text(found)}", path=path)
-        if not arguments.dry_run:
-            write_rescued(found, arguments.out)
+    seen = inspect_again(path, file_system=file_system_of(os.path.dirname(path)))
+    if seen.occupancy.usage is not Usage.FREE:
+        raise SessionFileBusy(f"{seen.occupancy.usage.value}: {seen.occupancy.reason}", path=path)
+    found = read_remains(seen.family)
+    if not is_worth_it(found):
+        raise SessionFileError(f"nothing could be rescued: {rescued_text(found)}", path=path)
+    if not arguments.dry_run:
+        write_rescued(found, arguments.out)
     if output.json:
         output.document(
             {

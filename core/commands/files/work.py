@@ -16,7 +16,6 @@ from core.commands.sessions_text import user_name
 from core.commands.wiring import Target, Wiring, interruption, session_folders
 from core.errors import ConfigError, FolderReadOnly, GavatError, RunUnfinished, SessionFileError, StateError
 from core.session_files.looking.inspect import Depth, FolderInspection, inspect_again, inspect_folder
-from core.session_files.looking.probe import leases_without_signal
 from core.session_files.model import EntryResult, FileInspection, FolderPlan, FolderStat, Outcome, PlanEntry
 from core.session_files.plan import plan_file, plan_folder, plan_quarantine
 from core.session_files.verdicts import FolderReport, still_needs
@@ -49,8 +48,7 @@ class FilesWork:
         return self._look() if self._arguments.dry_run else self._work()
 
     def _look(self) -> int:
-        with leases_without_signal():
-            reports = [FolderReport(plan, {}) for plan in self._plans()]
+        reports = [FolderReport(plan, {}) for plan in self._plans()]
         found = any(report.plan.tighten_folder or any(e.actions for e in report.plan.entries) for report in reports)
         code = exit_codes.DONE
         if self._arguments.exit_code:
@@ -70,7 +68,6 @@ class FilesWork:
         state = self._wiring.state
         state.make()
         with (
-            leases_without_signal(),
             run_lock(state),
             RunHistory.open(state) as history,
             interruption() as interrupted,

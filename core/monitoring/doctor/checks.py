@@ -82,7 +82,7 @@ def choose(names: Sequence[str]) -> tuple[Check, ...]:
 def examine(checks: Sequence[Check], folders: Sequence[str], state: StateFolder, *, now: datetime) -> Examination:
     """Look once, then ask each check; folders that cannot be read are problems, the rest is still looked at.
 
-    Call inside `leases_without_signal()`. Writes nothing.
+    Writes nothing.
     """
     depth = Depth.INSIDE if any(check.inside for check in checks) else Depth.OUTSIDE
     seen: list[FolderInspection] = []

@@ -12,13 +12,11 @@ the race with one's own threads, so programs that hold sessions use `make_starta
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
 import signal
 import struct
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from core.session_files.database.file_format import HEADER_SIZE
@@ -40,18 +38,6 @@ class Probed(NamedTuple):
 
     occupancy: Occupancy
     head: bytes = b""
-
-
-@contextlib.contextmanager
-def leases_without_signal() -> Iterator[None]:
-    """Ignore SIGIO while leases are taken: the kernel sends it to the holder when somebody opens the file, and
-    unhandled it ends the process. Call in the main thread, around all probing.
-    """
-    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGIO, before if before is not None else signal.SIG_DFL)
 
 
 class Prober:
@@ -99,7 +85,7 @@ class Prober:
             return Probed(_cannot_open(error, seen))
         try:
             if self._leases_are_telling(descriptor, seen.device):
-                _take_lease(descriptor)  # closing the descriptor gives it back
+                take_write_lease(descriptor)  # closing the descriptor gives it back
                 return Probed(FREE, os.pread(descriptor, read, 0))
             return self._without_lease(descriptor, self._why_no_lease())
         except OSError as error:
@@ -161,7 +147,7 @@ def _shared(file_system: str) -> str:
 def _is_refused_while_open_twice(descriptor: int) -> bool:
     second = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        _take_lease(descriptor)
+        take_write_lease(descriptor)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
         return False
     except OSError as error:
@@ -172,7 +158,7 @@ def _is_refused_while_open_twice(descriptor: int) -> bool:
         os.close(second)
 
 
-def _take_lease(descriptor: int) -> None:
+def take_write_lease(descriptor: int) -> None:
     """Take a write lease; raises OSError.
 
     The kernel tells its holder by a signal when somebody opens the file. SIGIO, its default, would end a process that

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from core.errors import PlanOutdated, SessionFileBusy, SessionFileError
 from core.session_files.looking.listing import QUARANTINE_FOLDER
+from core.session_files.looking.probe import take_write_lease
 from core.session_files.mending.copies import is_unchanged, sync_file, sync_folder
 from core.session_files.mending.identity import identity_of
 from core.session_files.mending.set_aside import hold_session_lease, make_like
@@ -250,7 +251,7 @@ def _write_leases(family: SessionFamily) -> Iterator[list[int]]:
         for path in (*paths, *(sidecar.path for sidecar in family.sidecars)):
             descriptors.append(open_without_access_time(path))
             try:
-                fcntl.fcntl(descriptors[-1], fcntl.F_SETLEASE, fcntl.F_WRLCK)
+                take_write_lease(descriptors[-1])
             except OSError as error:
                 raise SessionFileBusy("somebody has it open", path=path) from error
         yield descriptors

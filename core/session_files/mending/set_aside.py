@@ -9,12 +9,12 @@ file than the one looked at is put back.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import stat
 
 from core.errors import PlanOutdated, SessionFileBusy, SessionFileError, UndoRefused
 from core.session_files.looking.listing import LOCK_SUFFIX, SET_ASIDE_FOLDER
+from core.session_files.looking.probe import take_write_lease
 from core.session_files.mending.copies import sync_folder
 from core.session_files.model import SessionFamily, Sidecar, SidecarKind
 from utils.leases import LeaseError, LeaseHeld, OsLock, open_without_access_time
@@ -110,7 +110,7 @@ def _move(family: SessionFamily, sidecar: Sidecar, destination: str) -> None:
     descriptor = open_without_access_time(sidecar.path)
     try:
         try:
-            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            take_write_lease(descriptor)
         except OSError as error:
             raise SessionFileBusy("somebody has a sidecar open", path=sidecar.path) from error
         if _size(family.target) not in (None, 0):

@@ -16,6 +16,7 @@ from hashlib import sha256
 
 from core.errors import SessionFileBusy, UndoRefused
 from core.session_files.looking.listing import find_family
+from core.session_files.looking.probe import take_write_lease
 from core.session_files.mending.copies import member_paths, read_chunks, sync_folder, write_at
 from core.session_files.model import SessionFamily
 
@@ -129,7 +130,7 @@ def _without_counters(head: bytes) -> bytes:
 @contextmanager
 def _others_kept_out(descriptor: int, path: str) -> Iterator[None]:
     try:
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+        take_write_lease(descriptor)
     except OSError as error:
         raise SessionFileBusy("somebody has it open", path=path) from error
     try:
