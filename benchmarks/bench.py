@@ -24,12 +24,13 @@ class Sizes(NamedTuple):
     looked_at: int = 10_000
     mended: int = 1_000
     few: int = 7
+    clients: int = 200
     runs: int = 5
     short_runs: int = 15
     """Of commands that end in milliseconds."""
 
 
-QUICK = Sizes(looked_at=1_000, mended=100, runs=3, short_runs=9)
+QUICK = Sizes(looked_at=1_000, mended=100, clients=40, runs=3, short_runs=9)
 
 
 class Bench:

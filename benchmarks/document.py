@@ -28,6 +28,8 @@ that nobody has the file, reads it before, checks its integrity and its login af
 A backup is judged beside the bare calls with an integrity check, because every backup is verified: on a large session
 the check alone costs more than the copy, so the bare call without it (shown beside) is out of reach. Of one session of
 27 MB a third of the time is starting Python; that row lies at its limit, on either side of it from run to run.
+Clients are started all at once, without a stagger, on sessions that have run before, against one server in a process
+of its own that serves both sides; the time is from the first client to the last start, imports left out.
 Looking is measured in memory. Where other work shares the machine, the fastest runs tell more than the median.
 """
 

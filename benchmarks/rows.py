@@ -8,6 +8,7 @@ from statistics import median
 
 from benchmarks.bench import Bench
 from benchmarks.care import backing_up, pruning, salvaging
+from benchmarks.clients import starting_in_memory, starting_on_disk
 from benchmarks.fleets import check_mended
 from benchmarks.measure import BARE, Run, in_turns, ours, peak_megabytes, peer, run
 from benchmarks.model import Limit, Rate, Row, seconds_text
@@ -103,6 +104,8 @@ MEASUREMENTS: dict[str, Measurement] = {
     "prune": pruning,
     "backup": backing_up,
     "salvage": salvaging,
+    "start-tmpfs": starting_in_memory,
+    "start-disk": starting_on_disk,
 }
 
 

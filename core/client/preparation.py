@@ -21,6 +21,7 @@ from core.client.model import FailureKind, PartName, StartupPart
 from core.client.refusal import Refused
 from core.client.session import PatientSession
 from core.errors import GavatError, SessionFileBusy, SessionFileDamaged
+from core.session_files.looking.holders import forget_own_open_files
 from core.session_files.looking.inspect import inspect_leased
 from core.session_files.looking.listing import SUFFIX
 from core.session_files.mending.copies import SPACE_LEFT
@@ -40,6 +41,7 @@ class Progress:
     """The parts of a start that are done; kept when the start fails."""
 
     parts: list[StartupPart] = field(default_factory=list)
+    began_at: float = field(default_factory=time.monotonic)
 
     def part(self, name: PartName, work: Callable[[], Result], found: Callable[[Result], str] = lambda _: "") -> Result:
         """Do one part and note how long it took, whether it succeeds or not."""
@@ -69,21 +71,23 @@ class Opened:
     def close(self) -> None:
         """Save and close the session, then give the leases back."""
         self.session.close()
+        forget_own_open_files()  # its backup may go on in a thread when the next start takes the lease
         for lease in self.leases:
             lease.release()
 
 
 def session_path(given: str) -> str:
-    """The file that Telethon means by a name; links are followed: sidecars and lock lie beside their target."""
-    return os.path.realpath(given if given.endswith(SUFFIX) else given + SUFFIX)
+    """The file that Telethon means by a name; asks nobody."""
+    return given if given.endswith(SUFFIX) else given + SUFFIX
 
 
 def open_session(path: str, state: StateFolder, progress: Progress) -> Opened:
     """Make the session at `path` ready and open it; raises Refused, GavatError. Then nothing stays open or leased."""
+    path = os.path.realpath(path)  # sidecars and lock lie beside the target of a link
     _refuse_unusable_place(path)
     with ExitStack() as undo:
         lease = undo.enter_context(progress.part(PartName.LEASE, lambda: lease_session(path)))
-        entry = progress.part(PartName.INSPECT, lambda: _inspect(path), _told)
+        entry = progress.part(PartName.INSPECT, lambda: _inspect(path, progress.began_at), _told)
         refusal = refusal_of(entry)
         if refusal is not None:
             raise refusal
@@ -110,8 +114,8 @@ def open_given(session: Any, state: StateFolder, progress: Progress) -> Opened:
     return Opened(session, None, (lease,))
 
 
-def _inspect(path: str) -> PlanEntry:
-    return plan_file(inspect_leased(path), now=utc_now())
+def _inspect(path: str, since: float) -> PlanEntry:
+    return plan_file(inspect_leased(path, since=since), now=utc_now())
 
 
 def _told(entry: PlanEntry) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
+from weakref import WeakKeyDictionary
 
 from telethon.sessions import Session, SQLiteSession
 from telethon.tl import functions
@@ -33,8 +34,12 @@ from utils.redact import printable
 _SAVE_TRIES, _SAVE_PAUSE = 8, 0.05
 _OPENING_ENDS_WITHIN = 1.5
 """Seconds that a cancelled start waits for the worker thread that opens the session."""
+_OPENED_AT_ONCE = 8
+"""Sessions that an event loop has opened for it at a time: its clients wait their turn, and it serves the others."""
 _FOREVER = -1
 """Telethon's way to say that connecting is tried without end; the pace and the deadline of a start bound it."""
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 Handler = tuple[Callable[..., Any], Any]
@@ -169,13 +174,14 @@ async def _open(wanted: Wanted, progress: Progress) -> Opened:
         return open_given(wanted.session, wanted.state, progress)
     if isinstance(wanted.session, SQLiteSession):
         wanted.session.close()  # the file is looked at before anybody has it open, and opened anew
-    work = asyncio.ensure_future(asyncio.to_thread(open_session, path, wanted.state, progress))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        await asyncio.wait({work}, timeout=_OPENING_ENDS_WITHIN)
-        work.add_done_callback(_close_late)
-        raise
+    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_OPENED_AT_ONCE)):
+        work = asyncio.ensure_future(asyncio.to_thread(open_session, path, wanted.state, progress))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await asyncio.wait({work}, timeout=_OPENING_ENDS_WITHIN)
+            work.add_done_callback(_close_late)
+            raise
 
 
 def _close_late(work: asyncio.Future[Opened]) -> None:

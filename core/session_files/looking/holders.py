@@ -6,10 +6,13 @@ the kernel's write lease could not be asked does a *complete* scan stand as proo
 
 from __future__ import annotations
 
+import math
 import os
 import pwd
 import re
-from collections.abc import Collection
+import threading
+import time
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from core.session_files.model import Holder
@@ -55,9 +58,53 @@ def scan_open_files(wanted: Collection[Identity]) -> OpenFiles:
     return OpenFiles({identity: tuple(sorted(set(pids))) for identity, pids in found.items()}, complete)
 
 
-def own_open_files() -> set[Identity]:
-    """The files this very process has open, without opening any of them."""
-    return set(_identities("self", os.listdir("/proc/self/fd")))
+_SHARED_FOR = 0.1
+"""Seconds for which one look through this process serves others."""
+
+
+class _OwnScans:
+    """The newest look through this process's descriptors, for all its threads; moments are `time.monotonic()`."""
+
+    def __init__(self) -> None:
+        self._began_at = -math.inf
+        self._files: frozenset[Identity] = frozenset()
+        self._at_work = threading.Lock()
+        self.none_before = -math.inf
+        """What was looked at before that moment is not shared any more."""
+
+    def not_older_than(self, moment: float) -> frozenset[Identity]:
+        with self._at_work:
+            if self._began_at < max(moment, self.none_before, time.monotonic() - _SHARED_FOR):
+                began_at = time.monotonic()
+                self._files = frozenset(_own_identities())
+                self._began_at = began_at
+            return self._files
+
+
+_own_scans = _OwnScans()
+
+
+def own_open_files(*, since: float | None = None) -> frozenset[Identity]:
+    """The files this very process has open, without opening any of them.
+
+    All that were open at `since` and still are (`time.monotonic()`; None: at the call) are found. A look takes time
+    with the number of descriptors, and many starts at once would take its square: those of one moment share it.
+    """
+    return _own_scans.not_older_than(time.monotonic() if since is None else since)
+
+
+def forget_own_open_files() -> None:
+    """Share no earlier look: a file was closed, and others here may have it open by now. Never waits."""
+    _own_scans.none_before = time.monotonic()
+
+
+def _own_identities() -> Iterator[Identity]:
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            found = os.fstat(int(descriptor))  # cheaper than a look through /proc, which only other processes need
+        except OSError:
+            continue  # closed meanwhile, that of the listing among them
+        yield found.st_dev, found.st_ino
 
 
 def describe_holder(pid: int) -> Holder:

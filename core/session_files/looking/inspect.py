@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Set
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 from core.session_files.database.file_format import HEADER_SIZE, read_header
 from core.session_files.looking.filesystem import LOCAL, file_system_of
-from core.session_files.looking.holders import OpenFiles, describe_holder, own_open_files, scan_open_files
+from core.session_files.looking.holders import Identity, OpenFiles, describe_holder, own_open_files, scan_open_files
 from core.session_files.looking.listing import SUFFIX, Listing, file_stat, find_family
 from core.session_files.looking.page_source import FIRST_READ, classify_sidecar, read_contents
 from core.session_files.looking.probe import Prober
@@ -63,7 +64,7 @@ def inspect_folder(
     """
     listing = Listing(path)
     file_system = file_system_of(path)
-    looker = _Looker(file_system, depth)
+    looker = _Looker(file_system, depth, own_open_files())
     files = []
     families = [family for family in listing.families() if only is None or family.name + SUFFIX in only]
     for count, family in enumerate(families, 1):
@@ -77,19 +78,32 @@ def inspect_folder(
 
 def inspect_again(path: str, *, file_system: str) -> FileInspection:
     """Look at one session as it is now, from inside where it is free; what `apply` does right before it acts."""
-    looker = _Looker(file_system, Depth.INSIDE)
+    looker = _Looker(file_system, Depth.INSIDE, own_open_files())
     return next(iter(looker.name_holders([looker.look(find_family(path))])))
 
 
-def inspect_leased(path: str) -> FileInspection:
+def inspect_leased(path: str, *, since: float | None = None) -> FileInspection:
     """Look at one session from inside, for the process that holds its lease: everybody else is asked about.
 
-    Only before this process opens the session (DESIGN.md, never 2). Raises OSError when the folder cannot be read.
+    Only before this process opens the session (DESIGN.md, never 2): whoever in it has the file open since before
+    `since` (`time.monotonic()`; None: now) is seen, and then it is not read. Raises OSError when the folder cannot be
+    read.
     """
     family = _find_without_lock(path)
-    file_system = file_system_of(os.path.dirname(family.target))
-    looker = _Looker(file_system, Depth.INSIDE, _find_without_lock)
+    held_here = own_open_files(since=since)
+    if not held_here.isdisjoint(_identities(family)):
+        held_here = own_open_files()  # it may be closed by now
+    folder = os.path.dirname(family.target)
+    found = os.statvfs(folder)
+    file_system = _file_system_on(folder, os.stat(folder).st_dev, found.f_fsid, found.f_namemax)
+    looker = _Looker(file_system, Depth.INSIDE, held_here, _find_without_lock)
     return next(iter(looker.name_holders([looker.look(family)])))
+
+
+@lru_cache(maxsize=64)
+def _file_system_on(folder: str, _device: int, _id: int, _longest_name: int) -> str:
+    """The same as `file_system_of`, asked once for each mount: another one in its place is told by the other facts."""
+    return file_system_of(folder)
 
 
 def _find_without_lock(path: str) -> SessionFamily:
@@ -97,8 +111,14 @@ def _find_without_lock(path: str) -> SessionFamily:
 
 
 class _Looker:
-    def __init__(self, file_system: str, depth: Depth, find: Callable[[str], SessionFamily] = find_family) -> None:
-        self._prober = Prober(file_system=file_system, held_here=own_open_files())
+    def __init__(
+        self,
+        file_system: str,
+        depth: Depth,
+        held_here: Set[Identity],
+        find: Callable[[str], SessionFamily] = find_family,
+    ) -> None:
+        self._prober = Prober(file_system=file_system, held_here=held_here)
         self._file_system = file_system
         self._depth = depth
         self._find = find
@@ -169,6 +189,6 @@ class _Looker:
         return file
 
 
-def _identities(family: SessionFamily) -> list[tuple[int, int]]:
+def _identities(family: SessionFamily) -> list[Identity]:
     members = [family.main, family.lock] if family.main else [sidecar.stat for sidecar in family.sidecars]
     return [(one.device, one.inode) for one in members if one is not None]

@@ -17,6 +17,7 @@ import fcntl
 import os
 import signal
 import struct
+from collections.abc import Set
 from typing import NamedTuple
 
 from core.session_files.database.file_format import HEADER_SIZE
@@ -43,7 +44,7 @@ class Probed(NamedTuple):
 class Prober:
     """Answers for the files of one folder."""
 
-    def __init__(self, *, file_system: str, held_here: set[tuple[int, int]]) -> None:
+    def __init__(self, *, file_system: str, held_here: Set[tuple[int, int]]) -> None:
         """`file_system`: where the files lie; `held_here`: files this process has open (`own_open_files()`)."""
         self._file_system = file_system
         self._held_here = held_here
