@@ -6,6 +6,7 @@ watch        is it connected, does it answer, does it hear, can it save; helping
 login        a first login, or one anew: the one place that asks a person;  login_calls, sign_in: its parts
 backing_up   the daily backup beside the work
 observed     Telethon's client with its cures of requests; delivering: of updates; pace: how fast it connects again
+options      what Telethon gets of the caller's, and what is refused
 preparation  one session file made ready; leasing, mending: its parts
 health       the signs of a running client, gathered
 session/     Telethon's SQLite session, made patient

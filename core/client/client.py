@@ -15,9 +15,10 @@ from telethon import TelegramClient, errors
 from telethon.sessions import Session
 
 from core.client.judge_failure import failure_of_ours, failure_of_telegrams
-from core.client.model import Health, HealthState, StartFailure, Startup
+from core.client.judge_health import is_final
+from core.client.model import FailureKind, Health, HealthState, StartFailure, Startup
 from core.client.preparation import Progress
-from core.client.refusal import ClientNotStarted
+from core.client.refusal import ClientNotStarted, Refused
 from core.client.running import Handler, Running, Wanted, session_name
 from core.client.settings import ClientSettings, surroundings
 from core.client.termination import on_sigterm
@@ -66,6 +67,10 @@ class GavatClient:
         self._handlers: list[Handler] = []
         self._running: Running | None = None
         self._starting = asyncio.Lock()
+        self._starter: asyncio.Task[Any] | None = None
+        """The task in which a start is under way."""
+        self._is_unwanted = False
+        """Whether that start is to end without a client."""
         self._stopping: asyncio.Task[None] | None = None
         self._health = Health(state=HealthState.STOPPED, since=clock())
         self._terminated = False
@@ -83,14 +88,16 @@ class GavatClient:
     @property
     def client(self) -> TelegramClient:
         """The connected `telethon.TelegramClient`; raises GavatError when the client is not started."""
-        if self._running is None:
+        running = self._present()
+        if running is None:
             raise GavatError(f"{self.name} is not started", hint="await client.start() first, and look at its answer")
-        return self._running.telethon
+        return running.telethon
 
     @property
     def health(self) -> Health:
         """How the client is now, and since when; asks nobody."""
-        return self._running.health() if self._running is not None else self._health
+        running = self._present()
+        return running.health() if running is not None else self._health
 
     # Handlers
 
@@ -118,11 +125,13 @@ class GavatClient:
         only for mistakes in the program.
         """
         async with self._starting:
-            if self._running is not None:
+            if self._stopping is not None:
+                await asyncio.shield(self._stopping)
+            if self._present() is not None:
                 return True
             self.failure, progress = None, Progress()
             try:
-                self._running = await Running.start(self._want(), progress)
+                self._running = await self._start(progress)
             except GavatError as error:
                 self.failure = failure_of_ours(error)
             except Exception as error:  # Telegram's and the network's are expected, a program's own mistakes are not
@@ -155,30 +164,69 @@ class GavatClient:
             handlers=self._handlers,
         )
 
+    async def _start(self, progress: Progress) -> Running:
+        """Start so that `stop()` can end it; raises what `Running.start` does, and Refused when it did."""
+        task = self._starter = asyncio.current_task()
+        try:
+            return await Running.start(self._want(), progress)
+        except asyncio.CancelledError:
+            if task is None or not self._is_unwanted or task.uncancel():
+                raise
+            raise Refused(FailureKind.STOPPED, "STOPPED", "it was stopped before it ran", retryable=True) from None
+        finally:
+            self._starter, self._is_unwanted = None, False
+
+    def _present(self) -> Running | None:
+        """What runs; that of an event loop that was closed over it can only be given up."""
+        running = self._running
+        if running is not None and running.loop.is_closed():
+            running.give_up()
+            self._ended(running)
+            self._starting, self._starter = asyncio.Lock(), None
+        return self._running
+
     async def stop(self) -> None:
         """Save, disconnect, close and give the leases back, within `stop_within` and half a second whatever happens.
 
-        May be called twice, at once, from a handler, or without a start.
+        May be called twice, at once, from a handler, during a start (which then fails), or without one.
         """
-        if self._running is None:
+        if self._starter is not None and self._starter is not asyncio.current_task():
+            if not self._is_unwanted:
+                self._is_unwanted = True
+                self._starter.cancel()
+            async with self._starting:
+                pass  # it has ended, and left nothing open
+        running = self._present()
+        if running is None:
             return
+        running.telethon.settle_at_hand()
         if self._stopping is None:
-            self._stopping = asyncio.create_task(self._stop(self._running))
+            self._stopping = asyncio.create_task(self._stop(running))
         await asyncio.shield(self._stopping)
 
     async def _stop(self, running: Running) -> None:
         try:
             await running.stop()
         finally:
-            last = running.health()
-            self._health = Health(state=HealthState.STOPPED, since=self._clock(), session=last.session)
-            self._running = self._stopping = None
+            self._ended(running)
+
+    def _ended(self, running: Running) -> None:
+        """Keep what made it end: that is all there is to see afterwards."""
+        last = running.health()
+        code, detail = (last.code, last.detail) if is_final(last.state) else ("", "")
+        self._health = Health(
+            state=HealthState.STOPPED, since=self._clock(), code=code, detail=detail, session=last.session
+        )
+        self._running = self._stopping = None
 
     async def run_until_disconnected(self) -> None:
-        """Serve until `stop()`, SIGTERM, or a state that only a person can change (banned, revoked …); then stop."""
-        if self._running is None:
+        """Serve until `stop()`, SIGTERM, or a state that only a person can change (banned, revoked …); then stop.
+
+        Of such a state `health.code` and `health.detail` tell afterwards.
+        """
+        running = self._present()
+        if running is None:
             raise GavatError(f"{self.name} is not started", hint="await client.start() first, and look at its answer")
-        running = self._running
         with on_sigterm(running.ended.set):
             try:
                 await running.ended.wait()

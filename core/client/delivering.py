@@ -5,7 +5,9 @@ Every override names the behaviour of Telethon 1.45 that it cures; each has a te
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextvars import ContextVar
 from typing import Any
 
 from telethon import TelegramClient, utils
@@ -19,6 +21,8 @@ from utils.clock import from_epoch
 from utils.redact import printable
 
 logger = logging.getLogger("gavatcore.client")
+_at_hand: ContextVar[Any] = ContextVar("_at_hand", default=None)
+"""The update whose handlers run in this task, and in those that they began."""
 
 
 class DeliveringClient(TelegramClient):  # type: ignore[misc]  # telethon has no types
@@ -38,6 +42,7 @@ class DeliveringClient(TelegramClient):  # type: ignore[misc]  # telethon has no
         if self.is_connected():
             return
         missed = self._reads_missed()
+        await self._save_states_and_entities()  # Telethon goes back to what is stored, also after a mere reconnection
         await super().connect()
         if self._reads_missed() > missed:
             raise self._is_hidden()
@@ -50,7 +55,8 @@ class DeliveringClient(TelegramClient):  # type: ignore[misc]  # telethon has no
     async def _handle_auto_reconnect(self) -> None:
         """Fetch what was missed: Telethon itself waits for the next update to show the gap (mtproto §3.9)."""
         await super()._handle_auto_reconnect()
-        await self.catch_up()
+        if not self._no_updates:
+            await self.catch_up()
 
     async def _preprocess_updates(self, updates: Any, users: Any, chats: Any) -> Any:
         self.delivery.received(updates)
@@ -72,12 +78,27 @@ class DeliveringClient(TelegramClient):  # type: ignore[misc]  # telethon has no
             await utils.maybe_async(self.session.save())
 
     async def _dispatch_update(self, update: Any) -> None:
-        """Hand it to the handlers; a disconnect that cancels them leaves it unhandled, so that it comes again."""
+        """Hand it to the handlers; a disconnect that cuts them off leaves it unhandled, so that it comes again.
+
+        It cancels some; others meet it as a LostConnection of the request that they wait for.
+        """
+        _at_hand.set(update)
         try:
             await super()._dispatch_update(update)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # A handler awaited what was cancelled; passed on, it would end Telethon's update loop (sequential_updates)
+            logger.exception("a handler ended in a cancellation that nobody asked for")
         except Exception:  # Telethon runs this as a task that nobody awaits
             logger.exception("an update could not be handed to its handlers")
-        self.delivery.handled(update)
+        if self.is_connected():
+            self.delivery.handled(update)
+
+    def settle_at_hand(self) -> None:
+        """Count the update as handled whose handler calls this: one that stops the client must not do so again."""
+        self.delivery.handled(_at_hand.get())
 
     @property
     def _state_is_complete(self) -> bool:

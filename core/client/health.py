@@ -87,6 +87,13 @@ class HealthRecord:
         trouble = Trouble(state=HealthState.DUPLICATED, since=self._clock(), code="LEASE_LOST", detail=str(loss))
         self._set(account=self._signs.account or trouble)
 
+    def logged_out(self) -> None:
+        """The program has logged out: this login is over."""
+        trouble = Trouble(
+            state=HealthState.REVOKED, since=self._clock(), code="LOGGED_OUT", detail="the bot logged out"
+        )
+        self._set(account=self._signs.account or trouble)
+
     def unknown_key(self, facts: ErrorFacts) -> None:
         """The server has said several times that it does not know the key (-404)."""
         self._account_said(HealthState.REVOKED, facts, self._clock())

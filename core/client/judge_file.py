@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from core.client.judge_failure import SALVAGE
 from core.client.model import FailureKind
 from core.client.refusal import Refused
 from core.session_files.model import Evidence, PlanEntry, RepairAction, Usage, Verdict
 
 _RECOVERS = {RepairAction.ROLL_BACK, RepairAction.CHECKPOINT}
-_SALVAGE = "rescue it: cleanup_sessions.py files salvage, or bring a backup back: files restore"
 _BY_CODE = {
-    "GV120": (FailureKind.DAMAGED, _SALVAGE),
-    "GV121": (FailureKind.DAMAGED, _SALVAGE),
+    "GV120": (FailureKind.DAMAGED, SALVAGE),
+    "GV121": (FailureKind.DAMAGED, SALVAGE),
     "GV122": (FailureKind.DAMAGED, "an empty file holds no login: cleanup_sessions.py files restore brings a backup"),
     "GV116": (FailureKind.UNUSABLE, "it runs on the host it was moved to; starting it here would end both"),
     "GV123": (FailureKind.UNUSABLE, "complete it: cleanup_sessions.py files repair-schema"),

@@ -34,6 +34,8 @@ class FailureKind(Enum):
     FLOODED = "flooded"
     """Wait first."""
     NEEDS_PERSON = "needs a person"
+    STOPPED = "stopped"
+    """`stop()` came before the start was through."""
     TELEGRAM = "Telegram"
     """Telegram refused for a reason of its own."""
 

@@ -10,7 +10,8 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any, Protocol
 
 from telethon import errors, utils
@@ -20,7 +21,7 @@ from core.client.delivering import DeliveringClient
 from core.client.flood_memory import FloodKey, FloodMemory
 from core.client.pace import ReconnectPace, paced
 from utils.backoff import BackoffPolicy
-from utils.clock import Clock, utc_now
+from utils.clock import from_epoch
 
 logger = logging.getLogger("gavatcore.client")
 
@@ -48,6 +49,15 @@ class _NoObserver:
         pass
 
 
+class Migration(Enum):
+    """What happens when Telegram sends a client to another data centre."""
+
+    FOLLOWED = "followed"
+    """A login in the making goes there; its key was worth nothing yet."""
+    REFUSED = "refused"
+    """A login that is there stays: Telethon would write an empty key over its own first, and log in nowhere."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
     """What is asked of a client beyond Telethon's own options."""
@@ -57,7 +67,7 @@ class Behaviour:
     """Flood waits up to this are slept through, longer ones are raised."""
     reconnect_cap: timedelta = timedelta(minutes=1)
     """Longest wait between two tries to connect."""
-    clock: Clock = utc_now
+    migration: Migration = Migration.FOLLOWED
 
 
 class KnownFloodWait(errors.FloodWaitError):  # type: ignore[misc]  # telethon has no types
@@ -120,15 +130,27 @@ class ObservedClient(DeliveringClient):
                 raise
             # Nobody cancelled this caller: Telethon does so with what is under way when it disconnects
             lost = LostConnection("the connection ended before the answer")
-            self._behaviour.observer.refused(lost)
+            self._tell(sender, lost)
             raise lost from None
         except Exception as error:
             if isinstance(error, _FLOODS):
                 self._learn(requests, error)
-            self._behaviour.observer.refused(error)
+            self._tell(sender, error)
             raise
-        self._behaviour.observer.answered()
+        if sender is self._sender:
+            self._behaviour.observer.answered()
         return result
+
+    def _tell(self, sender: Any, error: BaseException) -> None:
+        """Tell the observer, unless it happened on a borrowed connection: that has a key of its own (media, CDN)."""
+        if sender is self._sender:
+            self._behaviour.observer.refused(error)
+
+    async def _switch_dc(self, new_dc: int) -> None:
+        """Go to another data centre, or refuse with USER_MIGRATE where that would cost the login."""
+        if self._behaviour.migration is Migration.REFUSED:
+            raise errors.UserMigrateError(request=None, capture=new_dc)
+        await super()._switch_dc(new_dc)
 
     async def get_input_entity(self, peer: Any) -> Any:
         """What Telegram needs to address `peer`; a look-up that met somebody's lock on the session is tried again.
@@ -147,7 +169,7 @@ class ObservedClient(DeliveringClient):
 
     async def _wait_out(self, requests: list[Any], longest: timedelta) -> None:
         """Wait for the end of a flood wait that these requests fall under, or raise KnownFloodWait."""
-        now = self._behaviour.clock()
+        now = self._now()
         wait = max((self.floods.wait(key, now=now) for key in _keys(requests)), default=timedelta(0))
         if wait > longest:
             raise KnownFloodWait(request=requests[0], capture=math.ceil(wait.total_seconds()))
@@ -156,7 +178,11 @@ class ObservedClient(DeliveringClient):
 
     def _learn(self, requests: list[Any], error: Any) -> None:
         for key in _keys(requests):
-            self.floods.learn(key, timedelta(seconds=error.seconds), now=self._behaviour.clock())
+            self.floods.learn(key, timedelta(seconds=error.seconds), now=self._now())
+
+    def _now(self) -> datetime:
+        """The loop's time, which no step of the wall clock makes a wait of a minute a day long."""
+        return from_epoch(self.loop.time())
 
 
 class _NoMemory(dict[int, float]):

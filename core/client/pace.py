@@ -30,6 +30,8 @@ class ReconnectPace:
         self._short_lives = 0
         self.connects = 0
         """Connections that were tried in all."""
+        self.last_error = ""
+        """Why the last try failed; empty after a good one."""
 
     def delay(self, now: float, *, chance: float) -> timedelta:
         """The wait before a connect that is due at `now`."""
@@ -63,7 +65,12 @@ class PacedConnection(Connection):  # type: ignore[misc]  # telethon has no type
         self.pace.began(loop.time())
         task = asyncio.current_task()
         cancellations = task.cancelling() if task else 0
-        await super().connect(timeout=timeout, ssl=ssl)
+        try:
+            await super().connect(timeout=timeout, ssl=ssl)
+        except OSError as error:
+            self.pace.last_error = error.strerror or type(error).__name__
+            raise
+        self.pace.last_error = ""
         if task and task.cancelling() > cancellations:
             raise asyncio.CancelledError  # lost by `wait_for` before Python 3.12 when the connection is there by then
 

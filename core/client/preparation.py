@@ -6,7 +6,9 @@ has no descriptor of it (DESIGN.md, never 2).
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -34,6 +36,9 @@ from utils.leases import OsLock
 from utils.redact import printable
 
 Result = TypeVar("Result")
+
+_DESCRIPTORS = 8
+"""What a start opens at most at a time, and a little more."""
 
 
 @dataclass(slots=True)
@@ -145,6 +150,27 @@ def _refuse_unusable_place(path: str) -> None:
             hint=f"see the name and the folder; a new login: python -m core login {printable(path)}",
         )
     refuse_unusable_folder(path)
+    _refuse_without_descriptors()
+
+
+def _refuse_without_descriptors() -> None:
+    """Refuse where the limit on open files is near: half a start, or a commit, would fail in ways that name it not."""
+    taken = []
+    try:
+        for _ in range(_DESCRIPTORS):
+            taken.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))  # noqa: PERF401  # kept when one fails
+    except OSError as error:
+        limit, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        raise Refused(
+            FailureKind.CONFIGURATION,
+            errno.errorcode.get(error.errno or 0, "OSERROR"),
+            f"this process may open no more files ({error.strerror}; its limit is {limit})",
+            retryable=True,
+            hint="raise it: ulimit -n 65536, or LimitNOFILE=65536 in its systemd unit; a client needs about five",
+        ) from error
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 def refuse_unusable_folder(path: str) -> None:

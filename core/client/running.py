@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
@@ -15,10 +18,11 @@ from weakref import WeakKeyDictionary
 from telethon.sessions import Session, SQLiteSession
 from telethon.tl import functions
 
-from core.client.backing_up import back_up_daily
+from core.client.backing_up import back_up_daily, wait_for_backup
 from core.client.health import HealthRecord
 from core.client.model import FailureKind, Health, PartName, SessionStats, StartupPart
-from core.client.observed import Behaviour, ObservedClient
+from core.client.observed import Behaviour, Migration, ObservedClient
+from core.client.options import telethon_options
 from core.client.preparation import Opened, Progress, open_given, open_session, session_path
 from core.client.refusal import Refused
 from core.client.session import PatientSession
@@ -31,13 +35,12 @@ from utils.clock import Clock
 from utils.leases import OsLock, watch_lease
 from utils.redact import printable
 
+logger = logging.getLogger("gavatcore.client")
 _SAVE_TRIES, _SAVE_PAUSE = 8, 0.05
 _OPENING_ENDS_WITHIN = 1.5
 """Seconds that a cancelled start waits for the worker thread that opens the session."""
 _OPENED_AT_ONCE = 8
 """Sessions that an event loop has opened for it at a time: its clients wait their turn, and it serves the others."""
-_FOREVER = -1
-"""Telethon's way to say that connecting is tried without end; the pace and the deadline of a start bound it."""
 
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
@@ -67,12 +70,12 @@ class Wanted:
 
     session: str | Path | Session
     api_id: int
-    api_hash: str
+    api_hash: str = field(repr=False)
     settings: ClientSettings
     backup: BackupSettings
     state: StateFolder
     clock: Clock
-    options: dict[str, Any]
+    options: dict[str, Any] = field(repr=False)  # a proxy has a password
     handlers: list[Handler]
 
 
@@ -81,6 +84,7 @@ class Running:
 
     def __init__(self, wanted: Wanted, opened: Opened, telethon: ObservedClient, record: HealthRecord) -> None:
         self.telethon = telethon
+        self.loop = asyncio.get_running_loop()
         self.ended = asyncio.Event()
         """Set when there is nothing more to serve: a lease lost, or a state that only a person can change."""
         self._wanted = wanted
@@ -98,9 +102,11 @@ class Running:
             telethon = _build(wanted, opened, record)
             await _connect(telethon, wanted, progress)
         except BaseException:
-            if telethon is not None:
-                await _disconnect(telethon, wanted.settings.stop_within)
-            opened.close()
+            try:
+                if telethon is not None:
+                    await _disconnect(telethon, wanted.settings.stop_within)
+            finally:
+                opened.close()
             raise
         running = cls(wanted, opened, telethon, record)
         running._begin()
@@ -125,12 +131,17 @@ class Running:
         try:
             for task in self._tasks:
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            if self._tasks:  # one that does not end (Telethon swallows cancellations) is left behind
+                await asyncio.wait(self._tasks, timeout=self._wanted.settings.stop_within.total_seconds() / 4)
             await _disconnect(self.telethon, self._wanted.settings.stop_within)
             await self._save()
         finally:
             self._opened.close()
             self.ended.set()
+
+    def give_up(self) -> None:
+        """Save, close and give the leases back without the event loop, which is closed; what it ran is over."""
+        self._opened.close()
 
     async def _save(self) -> None:
         """A short lock of somebody else (a backup reads) must not cost the last minute."""
@@ -157,7 +168,15 @@ class Running:
             self._add(back_up_daily(self._opened.seen, wanted.state, wanted.backup, every=every, clock=wanted.clock))
 
     def _add(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work))
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._note_failure)
+        self._tasks.append(task)
+
+    def _note_failure(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            logger.error(
+                "%s: a task beside the client failed", session_name(self._wanted.session), exc_info=task.exception()
+            )
 
     async def _guard(self, lease: OsLock) -> None:
         """Without its lease a client must not go on: another may run on the same login by now."""
@@ -169,19 +188,33 @@ class Running:
 
 async def _open(wanted: Wanted, progress: Progress) -> Opened:
     """Open in a worker thread; a start that is cancelled meanwhile leaves nothing open behind."""
-    path = session_file(wanted.session)
-    if path is None:
-        return open_given(wanted.session, wanted.state, progress)
     if isinstance(wanted.session, SQLiteSession):
         wanted.session.close()  # the file is looked at before anybody has it open, and opened anew
+    is_given_up = threading.Event()
+
+    def open_unless_given_up() -> Opened:
+        opened = _open_in_thread(wanted, progress)
+        if is_given_up.is_set():  # seen here too: the event loop may be closed by now, and call nobody back
+            opened.close()
+        return opened
+
     async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_OPENED_AT_ONCE)):
-        work = asyncio.ensure_future(asyncio.to_thread(open_session, path, wanted.state, progress))
+        work = asyncio.ensure_future(asyncio.to_thread(open_unless_given_up))
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
-            await asyncio.wait({work}, timeout=_OPENING_ENDS_WITHIN)
+            is_given_up.set()
             work.add_done_callback(_close_late)
+            await asyncio.wait({work}, timeout=_OPENING_ENDS_WITHIN)
             raise
+
+
+def _open_in_thread(wanted: Wanted, progress: Progress) -> Opened:
+    path = session_file(wanted.session)
+    if path is None:
+        return open_given(wanted.session, wanted.state, progress)
+    wait_for_backup(os.path.realpath(path))
+    return open_session(path, wanted.state, progress)
 
 
 def _close_late(work: asyncio.Future[Opened]) -> None:
@@ -191,7 +224,8 @@ def _close_late(work: asyncio.Future[Opened]) -> None:
 
 def _build(wanted: Wanted, opened: Opened, record: HealthRecord) -> ObservedClient:
     settings = wanted.settings
-    options = {"catch_up": True, "connection_retries": _FOREVER, "raise_last_call_error": True} | wanted.options
+    options = telethon_options(opened.session, wanted.api_id, wanted.options)
+    flood_sleep = timedelta(seconds=options.pop("flood_sleep_threshold", settings.flood_sleep.total_seconds()) or 0)
     try:
         telethon = ObservedClient(
             opened.session,
@@ -199,9 +233,9 @@ def _build(wanted: Wanted, opened: Opened, record: HealthRecord) -> ObservedClie
             wanted.api_hash,
             behaviour=Behaviour(
                 observer=record,
-                flood_sleep=settings.flood_sleep,
+                flood_sleep=flood_sleep,
                 reconnect_cap=settings.reconnect_cap,
-                clock=wanted.clock,
+                migration=Migration.REFUSED,
             ),
             **options,
         )
@@ -226,7 +260,8 @@ async def _connect(telethon: ObservedClient, wanted: Wanted, progress: Progress)
         raise Refused(
             FailureKind.UNREACHABLE,
             "NO_ANSWER",
-            f"{printable(str(telethon.session.server_address))}:{telethon.session.port} did not answer in {within}",
+            f"{printable(str(telethon.session.server_address))}:{telethon.session.port} did not answer in {within}"
+            + (f" ({telethon.pace.last_error})" if telethon.pace.last_error else ""),
             retryable=True,
             hint="see the network, the proxy and the data centre's address in the session",
         ) from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ from core.client.health import HealthRecord
 from core.client.observed import ObservedClient
 from core.client.session import PatientSession
 from core.client.settings import ClientSettings
+from core.errors import SessionFileError
 from utils.backoff import BackoffPolicy
 from utils.clock import Clock
 from utils.telegram_errors import classify, error_name
@@ -63,6 +65,8 @@ class Watch:
                 self._health.disconnected()
             self._look_at_saving()
             self._health.judge()
+            if self._stopped_tasks():
+                await quietly(self._client._disconnect())  # they begin anew with the next connection
             if self._health.is_final:
                 ended.set()
 
@@ -77,7 +81,8 @@ class Watch:
         if not isinstance(session, PatientSession):
             return
         if session.stats.failing_since is not None:
-            session.save()  # a changed login raises only from Telethon's own saves: it was saved before the start
+            with suppress(SessionFileError):  # of a changed login; it is counted like any other
+                session.save()
         stats = session.stats
         self._health.saving(stats.failing_since, stats.last_error)
 
@@ -121,7 +126,7 @@ class Watch:
 
     def _has_heard(self, pts: int) -> bool:
         box = self._client._message_box
-        return bool(box.is_empty() or box.session_state()[0]["pts"] >= pts)
+        return bool(self._client._no_updates or box.is_empty() or box.session_state()[0]["pts"] >= pts)
 
     # Reviving
 
@@ -130,6 +135,8 @@ class Watch:
         failures = 0
         while True:
             self._note_end(await self._end())
+            if self._client.session is None:
+                self._health.logged_out()
             if self._health.is_final:
                 return
             failures += 1
@@ -180,7 +187,11 @@ class Watch:
 
 async def quietly(ending: Any) -> None:
     """Await an ending whose failure changes nothing; say so."""
+    task = asyncio.current_task()
+    cancellations = task.cancelling() if task else 0
     try:
         await ending
     except Exception as error:  # noqa: BLE001  # said, and the caller goes on to what must be ended anyway
         logger.info("while disconnecting: %s", error_name(error))
+    if task and task.cancelling() > cancellations:
+        raise asyncio.CancelledError  # Telethon swallows one that meets it while it cancels tasks of its own

@@ -12,9 +12,9 @@ from tests.client.fleet import Fleet
 from tests.client.town import Town
 from tests.killing import WarmParent, build_shim
 from tests.telegram import Duplicates, Telegram, TelegramThread
-from tests.telegram.fixtures import no_leftovers
+from tests.telegram.fixtures import no_leftovers, stay_on_loopback
 
-__all__ = ["no_leftovers"]  # a fixture for every test here
+__all__ = ["no_leftovers", "stay_on_loopback"]  # fixtures for every test here
 
 WARM = ("tests.client.interrupted_process", "core.session_files.mending.apply")
 

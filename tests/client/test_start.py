@@ -2,12 +2,15 @@
 
 import asyncio
 import os
+import resource
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -18,6 +21,7 @@ from core.client.model import FailureKind, HealthState, PartName
 from core.client.refusal import ClientNotStarted
 from core.client.settings import ClientSettings
 from core.errors import GavatError
+from core.session_files.backups.store import BackupStore
 from tests.client.town import Town
 from tests.telegram import Fault
 from utils.leases import LeaseState, probe_os_lock
@@ -464,4 +468,44 @@ async def test_a_full_disk_is_told_before_anything_is_written(town: Town, monkey
     assert client.failure is not None
     assert (client.failure.kind, client.failure.code) == (FailureKind.FILE_SYSTEM, "NO_SPACE")
     assert client.failure.retryable
+    assert os.listdir(town.folder) == ["alice.session"]
+
+
+async def test_a_start_waits_for_the_backup_of_the_client_before_it(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    take = BackupStore.take
+
+    def slowly(*arguments: Any, **options: Any) -> Any:
+        begun.set()
+        assert go_on.wait(30)
+        return take(*arguments, **options)
+
+    monkeypatch.setattr(BackupStore, "take", slowly)
+    client = await town.started(settings=ClientSettings())
+    await asyncio.to_thread(begun.wait, 30)
+    await client.stop()
+    starting = asyncio.create_task(client.start())
+    await asyncio.sleep(0.2)
+    assert not starting.done()
+
+    go_on.set()
+
+    assert await starting, client.failure
+
+
+async def test_a_limit_on_open_files_is_named(town: Town) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    client = town.client()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 3, hard))
+    try:
+        started = await client.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert not started
+    assert client.failure is not None
+    assert (client.failure.kind, client.failure.code) == (FailureKind.CONFIGURATION, "EMFILE")
+    assert "ulimit -n" in client.failure.hint
     assert os.listdir(town.folder) == ["alice.session"]

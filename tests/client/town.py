@@ -31,9 +31,8 @@ class Town:
         """A client that is not started; alice's file unless another session is given."""
         state = self.folder / "state"
         no_backup = settings or ClientSettings()._replace(backup_every=ClientSettings().backup_every * 0)
-        client = GavatClient(
-            session or self.session, 1, "hash", settings=no_backup, state=state, clock=virtual_utc_now, **options
-        )
+        options = {"clock": virtual_utc_now} | options
+        client = GavatClient(session or self.session, 1, "hash", settings=no_backup, state=state, **options)
         self._clients.append(client)
         return client
 

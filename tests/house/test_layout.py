@@ -122,12 +122,12 @@ def test_pins_are_hashed_and_name_no_place(pins: str) -> None:
     assert [line for line in requirements if not a_pin.fullmatch(line)] == []
 
 
-def test_the_base_dependencies_are_the_nine_and_completion() -> None:
-    """Everything else is an extra, or is left out."""
+def test_the_base_dependencies_are_the_nine_and_what_the_design_adds() -> None:
+    """Completion, and AES for Telethon; everything else is an extra, or is left out."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
     names = [re.split(r"[^A-Za-z0-9-]", requirement, maxsplit=1)[0] for requirement in project["dependencies"]]
-    assert sorted(names) == sorted({*THE_NINE, "shtab"})
+    assert sorted(names) == sorted({*THE_NINE, "shtab", "cryptg"})
 
 
 def test_installing_puts_no_module_into_site_packages() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from telethon.client import telegrambaseclient
 
 from tests.telegram.clients import session_folder
 from tests.telegram.leftovers import collect_leftovers, ignore_what_is_loaded
@@ -17,6 +18,14 @@ def no_leftovers() -> Iterator[None]:
     ignore_what_is_loaded()
     yield
     collect_leftovers()
+
+
+@pytest.fixture(autouse=True)
+def stay_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Telethon goes to Telegram itself where a session's address does not suit it: here that is a port nobody has."""
+    monkeypatch.setattr(telegrambaseclient, "DEFAULT_IPV4_IP", "127.0.0.1")
+    monkeypatch.setattr(telegrambaseclient, "DEFAULT_IPV6_IP", "::1")
+    monkeypatch.setattr(telegrambaseclient, "DEFAULT_PORT", 1)
 
 
 @pytest_asyncio.fixture

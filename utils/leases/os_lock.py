@@ -84,10 +84,15 @@ class OsLock:
             )
 
     def release(self) -> None:
-        """Give the lease back; harmless when done twice."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Give the lease back; harmless when done twice, and in a forked child."""
+        if self._descriptor is None:
+            return
+        if os.getpid() == self._pid:
+            # A child that was forked meanwhile has the open file too, and closing it here alone would free nothing
+            with contextlib.suppress(OSError):
+                fcntl.fcntl(self._descriptor, fcntl.F_OFD_SETLK, _FLOCK.pack(fcntl.F_UNLCK, os.SEEK_SET, 0, 0, 0))
+        os.close(self._descriptor)
+        self._descriptor = None
 
     def __enter__(self) -> Self:
         return self
@@ -146,9 +151,12 @@ def _open_lock_file(path: str, owner_ids: tuple[int, int] | None) -> int:
             os.fchown(descriptor, *owner_ids)
         return descriptor
     except OSError as error:
+        full = error.errno in (errno.EMFILE, errno.ENFILE)
         raise LeaseError(
             f"{printable(path)}: the lock file cannot be opened ({error.strerror})",
-            hint="run as the user who owns the folder, and give that user write permission on it",
+            hint="raise the limit of open files (ulimit -n), or run fewer bots per process"
+            if full
+            else "run as the user who owns the folder, and give that user write permission on it",
         ) from error
 
 

@@ -8,6 +8,7 @@ error, and Telethon saves one before its first request (research: telethon §3.1
 from __future__ import annotations
 
 import logging
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from utils.clock import utc_now
 from utils.redact import printable
 
 logger = logging.getLogger("gavatcore.session")
+_MOVED = "the file was moved, replaced or deleted"
 
 
 class Login(NamedTuple):
@@ -38,6 +40,9 @@ class Login(NamedTuple):
     port: int | None = None
     key: bytes = b""
     takeout_id: int | None = None
+
+    def __repr__(self) -> str:
+        return f"<login at data centre {self.dc_id}>"
 
 
 class SessionClosed(SessionFileError):
@@ -56,6 +61,7 @@ class PatientSession(SessionRows):
         self._stored = Login()
         self._is_latched = False
         self._conn: sqlite3.Connection | None = None
+        self._file: os.stat_result | None = None
         super().__init__(session_id, store_tmp_auth_key_on_disk)
         self._stored = self._login()
 
@@ -78,8 +84,18 @@ class PatientSession(SessionRows):
             if self._is_latched:
                 raise SessionClosed("the session was closed", path=self.filename, hint="start the client again")
             in_memory = self.filename == ":memory:"
-            self._conn = sqlite3.connect(":memory:", isolation_level=None) if in_memory else connect(self.filename)
+            self._conn = sqlite3.connect(":memory:", isolation_level=None) if in_memory else self._connect()
         return self._conn
+
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file, and no other that bears its name by now: what waits here belongs to this login alone."""
+        connection = connect(self.filename)
+        found = os.stat(self.filename)
+        self._file = self._file or found
+        if not os.path.samestat(found, self._file):
+            connection.close()
+            raise sqlite3.OperationalError(_MOVED)
+        return connection
 
     def close(self) -> None:
         """Save what can be saved, close the file and stay closed. Raises nothing; what was lost is counted."""
@@ -101,7 +117,9 @@ class PatientSession(SessionRows):
 
     def delete(self) -> bool:
         """Leave the file where it is: Telethon calls this after a log-out, and no session file is ever deleted."""
-        logger.warning("%s: logged out; the file stays, `files backup-purge` removes its copies", self.filename)
+        logger.warning(
+            "%s: logged out; the file stays, `files backup-purge` removes its copies", printable(self.filename)
+        )
         return False
 
     # The login
@@ -179,7 +197,8 @@ class PatientSession(SessionRows):
     def _note_failure(self, error: sqlite3.Error) -> None:
         self._unsaved.shrink()
         busy = is_busy(error)
-        told = "somebody holds the file" if busy else str(error)
+        moved = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_READONLY_DBMOVED
+        told = "somebody holds the file" if busy else _MOVED if moved else str(error)
         if self._stats.failing_since is None:
             logger.warning("%s: not saved for now: %s; it is kept in memory", printable(self.filename), told)
         self._stats = replace(
