@@ -15,7 +15,7 @@ from statistics import median
 from benchmarks.bench import Bench
 from benchmarks.fleets import ROOT
 from benchmarks.measure import Run, Runs, in_turns, run
-from benchmarks.model import Limit, Row, seconds_text
+from benchmarks.model import Limit, Rate, Row, seconds_text
 from benchmarks.ratio import ratio_row
 from benchmarks.starting import Started
 
@@ -27,6 +27,7 @@ def starting_in_memory(bench: Bench) -> Iterator[Row]:
     """Where only the work counts; what a running client and its start cost besides is measured here."""
     ours, bare, backed_up = _started(bench, bench.memory)
     what = f"{bench.sizes.clients} clients"
+    bench.rates["start"] = Rate(bench.sizes.clients * len(ours), sum(one.seconds for one in ours))
     yield ratio_row(f"starting {what}, tmpfs / connect", ours, bare, Limit(2.5, "×"), _processor(ours, bare))
     yield ratio_row("the same with the daily backup due, tmpfs / connect", backed_up, bare, None)
     stalls = _median(ours, "stall") * 1000, _median(bare, "stall") * 1000

@@ -36,7 +36,10 @@ def stated_figures(rates: Mapping[str, Rate]) -> Iterator[tuple[str, str, str]]:
     total = sum(rate.sessions for rate in mended.values() if rate.sessions > _FEW)
     checked = f"0 of {total:,} mended files (each took a write lock at once, nothing was left beside it)"
     yield "`database is locked` afterwards", "0", checked
-    yield "failed starts", "0", "belongs to the client room; the line above is the part that files have in it"
+    started = (
+        f"0 of {rates['start'].sessions:,} starts, {rates['start'].a_second}" if "start" in rates else "not measured"
+    )
+    yield "failed starts", "0", started
     yield from _ELSEWHERE
 
 

@@ -28,6 +28,7 @@ from core.client.refusal import Refused
 from core.client.session import PatientSession
 from core.client.settings import ClientSettings
 from core.client.watch import Watch, quietly
+from core.errors import SessionFileError
 from core.session_files.backups.settings import BackupSettings
 from core.session_files.looking.listing import SUFFIX
 from core.state import StateFolder
@@ -150,7 +151,8 @@ class Running:
             if not isinstance(session, PatientSession) or session.stats.rows_kept == 0:
                 return
             session.reopen()
-            session.save()
+            with suppress(SessionFileError):  # of a changed login: tried again, and told when the session is closed
+                session.save()
             await asyncio.sleep(_SAVE_PAUSE if session.stats.failing_since is not None else 0)
 
     def _session_stats(self) -> SessionStats:

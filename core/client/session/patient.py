@@ -140,9 +140,7 @@ class PatientSession(SessionRows):
         if login == stored:
             return None
         if stored.key and not login.key and login.dc_id == stored.dc_id:
-            return (
-                None  # a key that went missing in memory (Telethon#1457); without another data centre, none is wanted
-            )
+            return None  # it went missing in memory (Telethon#1457): only another data centre wants a new key
         return login
 
     # Saving
