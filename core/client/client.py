@@ -107,6 +107,12 @@ class GavatClient:
         if self._running is not None:
             self._running.telethon.add_event_handler(handler, event)
 
+    def remove_event_handler(self, handler: Callable[..., Any]) -> None:
+        """Call `handler` no more; harmless when it was never added."""
+        self._handlers[:] = [(one, event) for one, event in self._handlers if one is not handler]
+        if self._running is not None:
+            self._running.telethon.remove_event_handler(handler)
+
     def on(self, event: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """The same as a decorator: `@client.on(events.NewMessage())`."""
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from core.client.settings import CLIENT_ROOM, ClientSettings
 from core.errors import ConfigError
+from core.fleet.settings import FLEET_ROOM, FleetSettings
 from core.session_files.backups.settings import BACKUP_ROOM, BackupSettings
 from core.session_files.settings import FILES_ROOM, FilesSettings
 from core.settings import Declaration, Room, load_settings
@@ -37,7 +38,7 @@ def _parse_log_format(text: str) -> str:
 LOG_ROOM = Room(
     "log", LogSettings, {"format": Declaration("GAVAT_LOG_FORMAT", _parse_log_format, "write text or json")}
 )
-ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM, BACKUP_ROOM, CLIENT_ROOM)
+ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM, BACKUP_ROOM, CLIENT_ROOM, FLEET_ROOM)
 """All that may be set; any other name is an error."""
 
 
@@ -49,13 +50,15 @@ class Wiring(NamedTuple):
     log: LogSettings
     backup: BackupSettings
     client: ClientSettings
+    fleet: FleetSettings
 
 
 def wire(flags: Mapping[str, Any] | None = None) -> Wiring:
     """Settings from flags, environment, gavat.toml and defaults; raises ConfigError."""
     config = os.path.join(ROOT, "gavat.toml")
-    state, files, log, backup, client = load_settings(ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
-    return Wiring(files, StateFolder(os.path.abspath(state.path)), log, backup, client)
+    filled = load_settings(ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
+    state, files, log, backup, client, fleet = filled
+    return Wiring(files, StateFolder(os.path.abspath(state.path)), log, backup, client, fleet)
 
 
 class Target(NamedTuple):

@@ -1,0 +1,110 @@
+"""One bot of a fleet: start, serve, start again, or give it up by name."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from datetime import datetime, timedelta
+
+from core.client.client import GavatClient
+from core.fleet.handlers import Counts
+from core.fleet.judge import judge_end, judge_start
+from core.fleet.model import BotState, BotStatus, Judgement, Verdict
+from core.fleet.settings import FleetSettings
+from core.fleet.wave import Wave
+from utils.backoff import BackoffPolicy
+from utils.clock import Clock
+
+logger = logging.getLogger("gavatcore.fleet")
+
+
+_SETTLED = timedelta(minutes=10)
+"""A bot that ran for so long begins anew with the waits between its starts."""
+
+
+class Supervisor:
+    """Keeps one bot running for as long as that makes sense."""
+
+    def __init__(
+        self, client: GavatClient, path: str, *, wave: Wave, counts: Counts, settings: FleetSettings, clock: Clock
+    ) -> None:
+        self.client = client
+        self._path = path
+        self._wave = wave
+        self._counts = counts
+        self._backoff = BackoffPolicy(first=settings.restart_first, cap=settings.restart_cap)
+        self._clock = clock
+        self._starts = 0
+        self._failures = 0
+        self._state = BotState.WAITING
+        self._since = clock()
+        self._code = self._reason = ""
+        self._next_start_at: datetime | None = None
+
+    async def run(self) -> None:
+        """Run until the bot is given up; cancelling is the normal end, and stops the bot whole."""
+        try:
+            while True:
+                judgement = await self._live_once()
+                if judgement.verdict is Verdict.GIVE_UP:
+                    logger.error("%s: given up: %s: %s", self.client.name, judgement.code, judgement.reason)
+                    self._become(BotState.GIVEN_UP, judgement)
+                    return
+                await self._wait(judgement)
+        except Exception as error:  # a mistake of ours must not take the other bots along
+            logger.exception("%s: its supervision failed", self.client.name)
+            failed = Judgement(verdict=Verdict.GIVE_UP, code=type(error).__name__, reason="see the log: a mistake here")
+            self._become(BotState.GIVEN_UP, failed)
+        finally:
+            await self.client.stop()
+            if self._state is not BotState.GIVEN_UP:
+                self._become(BotState.STOPPED)
+
+    def status(self) -> BotStatus:
+        """How it is now."""
+        return BotStatus(
+            name=self.client.name,
+            path=self._path,
+            state=self._state,
+            since=self._since,
+            code=self._code,
+            reason=self._reason,
+            next_start_at=self._next_start_at,
+            restarts=max(self._starts - 1, 0),
+            handled=self._counts.handled,
+            failed=self._counts.failed,
+            health=self.client.health if self._state is BotState.RUNNING else None,
+        )
+
+    async def _live_once(self) -> Judgement:
+        """Start and serve once, and say what the end means."""
+        async with self._wave.turn():
+            self._become(BotState.STARTING)
+            self._starts += 1
+            started = await self.client.start()
+            failure = self.client.failure
+        if not started:
+            assert failure is not None
+            self._failures += 1
+            judged = judge_start(failure, failures=self._failures, backoff=self._backoff, chance=random.random())
+            if judged.stops_wave:
+                self._wave.refused()
+            return judged
+        self._wave.went_well()
+        self._become(BotState.RUNNING)
+        began = self._clock()
+        await self.client.run_until_disconnected()
+        self._failures = 1 if self._clock() - began >= _SETTLED else self._failures + 1
+        return judge_end(self.client.health, failures=self._failures, backoff=self._backoff, chance=random.random())
+
+    async def _wait(self, judgement: Judgement) -> None:
+        self._become(BotState.WAITING, judgement)
+        self._next_start_at = self._clock() + judgement.after
+        logger.warning("%s: starts again in %s: %s", self.client.name, judgement.after, judgement.reason)
+        await asyncio.sleep(judgement.after.total_seconds())
+        self._next_start_at = None
+
+    def _become(self, state: BotState, judgement: Judgement | None = None) -> None:
+        self._state, self._since = state, self._clock()
+        self._code, self._reason = (judgement.code, judgement.reason) if judgement else ("", "")
