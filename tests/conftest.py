@@ -4,6 +4,8 @@ Under REQUIRE_SERVICES=1, as .ci/run sets it, a test that skips has failed: noth
 """
 
 import os
+import shutil
+import tempfile
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -38,6 +40,14 @@ def tool(tmp_path: Path) -> Tool:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[TABLES] = {}
+    # Of its own: the folder that all runs share is closed to other users again by each run that begins
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.mkdtemp(prefix="gavat-"))
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    """Keep what failed tests left behind, and nothing else."""
+    if exitstatus == pytest.ExitCode.OK:
+        shutil.rmtree(os.environ["PYTEST_DEBUG_TEMPROOT"], ignore_errors=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -35,8 +35,10 @@ def test_what_is_no_session_is_skipped_by_name(tool: Tool, sessions: Path) -> No
     """Folders, FIFOs, sockets and links that lead nowhere are named and not touched; no target is created."""
     (sessions / "folder.session").mkdir()
     os.mkfifo(sessions / "fifo.session")
+    folder = os.open(sessions, os.O_RDONLY | os.O_DIRECTORY)
     with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(os.path.relpath(sessions / "socket.session"))
+        listening.bind(f"/proc/self/fd/{folder}/socket.session")  # the name of a socket must be short
+    os.close(folder)
     (sessions / "dangling.session").symlink_to("nothing.session")
     (sessions / "loop.session").symlink_to("loop.session")
     sample_fleet.crash_in_large_transaction(str(sessions / "real"))
