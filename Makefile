@@ -16,6 +16,9 @@ DECIDERS := \
 	core/session_files/backups/rotation.py \
 	utils/redact.py
 
+# Takes as long as all other tests together: both run at a time, each on a core.
+ONE_HALF := tests/crash tests/client tests/fleet
+
 SAMPLE := build/sample-fleet
 SAMPLE_STATE := build/sample-state
 NEEDS_A_PERSON := 3
@@ -78,7 +81,14 @@ test: lint ## lint, every test, and full branch coverage of the deciders
 	@ls $(DECIDERS) > /dev/null
 	@mkdir -p build/coverage
 	$(BIN)/coverage erase
+ifeq ($(strip $(ARGS)),)
+	@echo "$(ONE_HALF) beside all other tests"
+	@$(BIN)/coverage run -m pytest $(ONE_HALF) > build/one-half.log 2>&1 & half=$$!; code=0; \
+	$(BIN)/coverage run -m pytest $(addprefix --ignore=,$(ONE_HALF)) || code=$$?; \
+	wait $$half || code=$$?; cat build/one-half.log; exit $$code
+else
 	$(BIN)/coverage run -m pytest $(ARGS)
+endif
 	@$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=100 --include=$(call with_commas,$(DECIDERS))
 
