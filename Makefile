@@ -7,6 +7,12 @@ UPGRADE :=
 
 # Modules that decide what happens to a file or a secret: every branch of them is tested, always.
 DECIDERS := \
+	core/client/delivery.py \
+	core/client/flood_memory.py \
+	core/client/judge_failure.py \
+	core/client/judge_file.py \
+	core/client/judge_health.py \
+	core/fleet/judge.py \
 	core/monitoring/doctor/judge_fleet.py \
 	core/monitoring/doctor/judge_machine.py \
 	core/session_files/plan.py \

@@ -40,10 +40,6 @@ class FloodMemory:
             key = _for_all(key)
         self._until[key] = max(now + wait, self._until.get(key, now))
 
-    def latest(self, *, now: datetime) -> datetime | None:
-        """The end of the last wait, None when there is none."""
-        return max((until for until in self._until.values() if until > now), default=None)
-
 
 def _for_all(key: FloodKey) -> FloodKey:
     return FloodKey(request=key.request, peer=None)

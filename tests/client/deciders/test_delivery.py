@@ -43,6 +43,14 @@ def test_a_state_noted_between_saves_may_be_saved_later() -> None:
     assert delivery.savable(at(2), 1.0) == at(1)
 
 
+def test_a_state_right_after_another_is_not_noted() -> None:
+    delivery = Delivery()
+    delivery.passed(at(1), 0.0)
+    delivery.passed(at(2), 1.0)
+
+    assert [mark.state for mark in delivery._marks] == [at(1)]
+
+
 def test_notes_do_not_pile_up_while_all_is_handled() -> None:
     delivery = Delivery()
     for second in range(0, 3600, 5):

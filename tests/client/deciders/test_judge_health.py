@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.client.judge_health import LOCKED_AFTER, OFFLINE_AFTER, Signs, Trouble, judge_health
+from core.client.judge_health import LOCKED_AFTER, OFFLINE_AFTER, Signs, Trouble, is_final, judge_health
 from core.client.model import HealthState
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,6 +58,22 @@ def test_what_passes_by_itself_is_no_trouble_yet(sign: str, after: timedelta) ->
 
     assert judge_health(signs, now=NOW + after / 2).state is HealthState.ALIVE
     assert judge_health(signs, now=NOW + after).state is not HealthState.ALIVE
+
+
+@pytest.mark.parametrize(
+    ("sign", "state"), [("unanswered_since", HealthState.OFFLINE), ("stopped_since", HealthState.DEAF)]
+)
+def test_what_does_not_pass_by_itself_is_told_at_once(sign: str, state: HealthState) -> None:
+    changed: dict[str, Any] = {sign: NOW}
+    judged = judge_health(replace(WELL, **changed), now=NOW)
+
+    assert (judged.state, judged.since) == (state, NOW)
+
+
+def test_only_the_accounts_own_troubles_are_final() -> None:
+    final = {state for state in HealthState if is_final(state)}
+
+    assert final == {HealthState.BANNED, HealthState.REVOKED, HealthState.DUPLICATED, HealthState.FROZEN}
 
 
 def test_a_flood_wait_ends_at_its_end() -> None:
