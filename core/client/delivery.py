@@ -51,6 +51,11 @@ class Delivery:
         """All handlers have finished with it, well or not."""
         self._open.pop(id(update), None)
 
+    @property
+    def under_way(self) -> int:
+        """Updates received and not handled yet."""
+        return len(self._open)
+
     def savable(self, state: UpdateState, now: float) -> UpdateState | None:
         """The newest state that may be saved when `state` is the present one; None when none may.
 
