@@ -115,16 +115,20 @@ class BotController:
             self._stop_wanted.clear()
             paths = await asyncio.to_thread(self._find)
             ready = asyncio.get_running_loop().create_future()
+            self._bots.clear()  # those of the time before a `stop`, kept for their statuses
             self._runner = asyncio.create_task(self._supervise(ready))
             await ready
             for path in paths:
                 self._add(path)
 
     async def reload(self) -> None:
-        """Look for sessions again: new ones are started, those that are gone are stopped. Raises ConfigError."""
+        """Look for sessions again: new ones are started, those that are gone are stopped. Raises ConfigError.
+
+        A bot that was given up gets another chance: its operator may have logged in anew.
+        """
         paths = await asyncio.to_thread(self._find)
-        gone = [path for path in self._bots if path not in paths]
-        tasks = [self._bots.pop(path).task for path in gone]
+        leaving = [path for path, bot in self._bots.items() if path not in paths or bot.task.done()]
+        tasks = [self._bots.pop(path).task for path in leaving]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,6 +13,10 @@ from core.fleet.settings import FleetSettings
 logger = logging.getLogger("gavatcore.fleet")
 
 
+_STEP = 1.0
+"""Seconds between two looks at the time of the next start, which other bots' starts move."""
+
+
 class Wave:
     """The starts of one fleet."""
 
@@ -31,26 +35,35 @@ class Wave:
             yield
 
     def went_well(self) -> None:
-        """A bot started."""
+        """A bot started; a stopped wave goes on."""
+        if self._is_stopped:
+            self._next_at = asyncio.get_running_loop().time()
         self._refused_in_a_row = 0
 
     def refused(self) -> None:
         """Telegram refused a start in a way that the next ones would meet too (406, 420)."""
         self._refused_in_a_row += 1
-        if self._refused_in_a_row >= self._settings.wave_stops_after:
-            pause = self._settings.wave_pause
-            self._next_at = asyncio.get_running_loop().time() + pause.total_seconds()
-            logger.error("%d starts in a row were refused: no bot is started for %s", self._refused_in_a_row, pause)
+        if self._is_stopped:
+            self._next_at = asyncio.get_running_loop().time() + self._pause
+            logger.error(
+                "%d starts in a row were refused: no bot is started for %.0f s", self._refused_in_a_row, self._pause
+            )
 
     @property
-    def is_stopped(self) -> bool:
-        """Whether the last starts were refused in a row, so that the next one is a try."""
+    def _is_stopped(self) -> bool:
         return self._refused_in_a_row >= self._settings.wave_stops_after
+
+    @property
+    def _pause(self) -> float:
+        return self._settings.wave_pause.total_seconds()
 
     async def _keep_distance(self) -> None:
         async with self._distance:
             loop = asyncio.get_running_loop()
-            while (wait := self._next_at - loop.time()) > 0:  # noqa: ASYNC110  # a refusal meanwhile makes it later
-                await asyncio.sleep(wait)
+            while (wait := self._next_at - loop.time()) > 0:  # noqa: ASYNC110  # meanwhile it may become later or sooner
+                await asyncio.sleep(min(wait, _STEP))
+            if self._is_stopped:  # one try; the others wait for its end, or for another pause
+                self._next_at = loop.time() + self._pause
+                return
             low, high = (one.total_seconds() for one in (self._settings.stagger_min, self._settings.stagger_max))
             self._next_at = loop.time() + low + (high - low) * random.random()  # spreads a fleet, guards nothing

@@ -145,6 +145,12 @@ def test_three_refusals_in_a_row_stop_the_wave(folder: Path) -> None:
 
         tried = {one.account.first_name for one in town.telegram.requests() if one.account is not None}
         assert len(tried) == 3
+        await asyncio.sleep(600)  # the pause is over: one is tried, and refused too
+        tried = {one.account.first_name for one in town.telegram.requests() if one.account is not None}
+        assert len(tried) == 4
+        town.telegram.faults.clear()
+        await asyncio.sleep(700)  # the next one gets through, and the wave goes on
+        assert states(fleet).count(BotState.RUNNING) == 4
         await fleet.stop()
 
     in_virtual_time(folder, story)
@@ -178,6 +184,36 @@ async def test_reloading_starts_new_ones_and_stops_those_that_are_gone(town: Tow
     statuses = await until(fleet, [BotState.RUNNING] * 2)
     assert [one.name for one in statuses] == ["bot1", "bot9"]
     await town.until(lambda: town.telegram.live() == 2)
+    await fleet.stop()
+
+
+@pytest.mark.asyncio
+async def test_a_fleet_starts_again_after_a_stop(town: Town) -> None:
+    bots(town, 2)
+    fleet = fleet_of(town)
+    for _round in range(2):
+        await fleet.start()
+        await until(fleet, [BotState.RUNNING] * 2)
+        await fleet.stop()
+
+    assert states(fleet) == [BotState.STOPPED] * 2
+
+
+@pytest.mark.asyncio
+async def test_reloading_gives_a_bot_that_was_given_up_another_chance(town: Town) -> None:
+    bots(town, 1)
+    path = town.folder / "bots" / "bot0.session"
+    whole = path.read_bytes()
+    path.write_bytes(os.urandom(8192))
+    os.utime(path, (1, 1))
+    fleet = fleet_of(town)
+    await fleet.start()
+    await until(fleet, [BotState.GIVEN_UP])
+    path.write_bytes(whole)
+
+    await fleet.reload()
+
+    await until(fleet, [BotState.RUNNING])
     await fleet.stop()
 
 
