@@ -209,7 +209,7 @@ async def test_the_threshold_of_one_request_counts(town: Town) -> None:
 
 @pytest.mark.asyncio
 async def test_what_was_missed_during_an_outage_arrives_after_it(town: Town) -> None:
-    _client, heard = await town.listening()
+    client, heard = await town.listening()
     town.group.receives("first", sender=town.bob)
     await town.until(lambda: heard == ["first"])
     town.telegram.deafen(town.alice)
@@ -218,6 +218,7 @@ async def test_what_was_missed_during_an_outage_arrives_after_it(town: Town) -> 
     town.telegram.drop_connections()
 
     await town.until(lambda: sorted(heard) == ["first", "in the group", "private"])
+    assert client.health.connects == 2
 
 
 @pytest.mark.asyncio

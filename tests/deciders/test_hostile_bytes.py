@@ -244,6 +244,8 @@ def test_a_chain_that_leads_back_to_itself_ends(believed: int) -> None:
     with suppress(PageUnreadable):
         list(pages.rows(root))
 
+    assert pages.asked == {1, 2, 3}  # the schema, the leaf and its one overflow page, none of them for ever
+
 
 def with_a_chain_in_a_circle(*, size: int) -> tuple[bytes, int]:
     """A table with one row of that many bytes whose overflow page is followed by itself, and the table's root."""

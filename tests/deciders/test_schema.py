@@ -68,6 +68,10 @@ def test_a_first_start_cut_after_any_table_is_completed(made: int, tmp_path: Pat
     session.auth_key = AuthKey(b"k" * 256)
     session.close()
 
+    again = SQLiteSession(str(path))
+    assert again.auth_key.key == b"k" * 256
+    again.close()
+
 
 @pytest.mark.parametrize("version", [4, 6, 7])
 def test_an_upgrade_cut_anywhere_is_completed_and_telethon_goes_on_from_there(version: int, tmp_path: Path) -> None:

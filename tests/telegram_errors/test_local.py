@@ -215,4 +215,8 @@ def test_telethon_is_never_imported() -> None:
         "assert not {'telethon', 'asyncio'} & set(sys.modules), 'imported'"
     )
 
-    subprocess.run([sys.executable, "-I", "-S", "-c", script, str(ROOT)], check=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script, str(ROOT)], capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
