@@ -16,7 +16,7 @@ from core.session_files.backups.settings import BACKUP_ROOM, BackupSettings
 from core.session_files.settings import FILES_ROOM, FilesSettings
 from core.settings import Declaration, Room, load_settings
 from core.state import StateFolder, is_state_folder
-from core.state.settings import ROOT, STATE_ROOM
+from core.state.settings import REDIS_ROOM, ROOT, STATE_ROOM, RedisSettings
 from utils.redact import printable
 
 _LOG_FORMATS = ("text", "json")
@@ -38,7 +38,7 @@ def _parse_log_format(text: str) -> str:
 LOG_ROOM = Room(
     "log", LogSettings, {"format": Declaration("GAVAT_LOG_FORMAT", _parse_log_format, "write text or json")}
 )
-ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM, BACKUP_ROOM, CLIENT_ROOM, FLEET_ROOM)
+ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM, BACKUP_ROOM, CLIENT_ROOM, FLEET_ROOM, REDIS_ROOM)
 """All that may be set; any other name is an error."""
 
 
@@ -51,14 +51,15 @@ class Wiring(NamedTuple):
     backup: BackupSettings
     client: ClientSettings
     fleet: FleetSettings
+    redis: RedisSettings
 
 
 def wire(flags: Mapping[str, Any] | None = None) -> Wiring:
     """Settings from flags, environment, gavat.toml and defaults; raises ConfigError."""
     config = os.path.join(ROOT, "gavat.toml")
     filled = load_settings(ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
-    state, files, log, backup, client, fleet = filled
-    return Wiring(files, StateFolder(os.path.abspath(state.path)), log, backup, client, fleet)
+    state, files, log, backup, client, fleet, redis = filled
+    return Wiring(files, StateFolder(os.path.abspath(state.path)), log, backup, client, fleet, redis)
 
 
 class Target(NamedTuple):
