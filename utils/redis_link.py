@@ -1,0 +1,84 @@
+"""The one way to Redis or Valkey: short timeouts, one retry where that is safe, errors that name the place.
+
+Everything that is asked is a script: it runs whole or not at all, by the server's own clock, in one round trip. The
+calls block, so they belong into a thread; `redis` itself is loaded with the first link (170 ms).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from utils.redact import printable
+
+ANSWER_WITHIN = timedelta(milliseconds=250)
+"""For connecting, and again for each answer."""
+
+
+class RedisUnavailable(Exception):
+    """Redis did not answer, or not as it should: whether it did what was asked is unknown."""
+
+    retryable: ClassVar[bool] = True
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class RedisLink:
+    """A pool of connections to one server; made at the first call, shared by threads.
+
+    `url`: `redis://[user:password@]host:port/db`, `rediss://` with TLS, `unix://path`; `valkey://` means the same.
+    Raises ValueError for an address that cannot be.
+    """
+
+    def __init__(self, url: str, *, answer_within: timedelta = ANSWER_WITHIN) -> None:
+        from redis import ConnectionError as Disconnected
+        from redis import ConnectionPool, Redis
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
+
+        seconds = answer_within.total_seconds()
+        self._pool = ConnectionPool.from_url(
+            url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
+            socket_timeout=seconds,
+            socket_connect_timeout=seconds,
+            # A connection that the server closed meanwhile is made anew once. An answer that did not come in time is
+            # not asked for again: its script may be at work.
+            retry=Retry(NoBackoff(), 1, supported_errors=(Disconnected,)),
+            decode_responses=True,
+            client_name="gavatcore",
+        )
+        self._redis = Redis(connection_pool=self._pool)
+        self._scripts: dict[str, Any] = {}
+        self._registering = threading.Lock()
+
+    @property
+    def place(self) -> str:
+        """Where it is, for people: no user, no password."""
+        about = self._pool.connection_kwargs
+        where = about.get("path") or f"{about.get('host', 'localhost')}:{about.get('port', 6379)}"
+        return printable(f"{where}/{about.get('db', 0)}")
+
+    def run(self, script: str, *, keys: Sequence[str] = (), args: Sequence[str | int] = ()) -> Any:
+        """What a Lua script returns, texts as `str`; raises RedisUnavailable.
+
+        The server keeps scripts by their SHA-1 and forgets them at a restart or flush; they are sent again then.
+        """
+        from redis import RedisError
+
+        with self._registering:
+            known = self._scripts.get(script) or self._scripts.setdefault(script, self._redis.register_script(script))
+        try:
+            return known(keys=list(keys), args=list(args))
+        except (RedisError, OSError, UnicodeError) as error:
+            raise RedisUnavailable(
+                f"Redis at {self.place}: {printable(str(error)) or type(error).__name__}",
+                hint="see whether it runs, and GAVAT_REDIS_URL",
+            ) from error
+
+    def close(self) -> None:
+        """End its connections; a later call makes new ones."""
+        self._pool.disconnect()
