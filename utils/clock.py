@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -12,6 +13,11 @@ Clock = Callable[[], datetime]
 def utc_now() -> datetime:
     """The present moment as an aware UTC datetime."""
     return datetime.now(UTC)
+
+
+def since_boot() -> float:
+    """Seconds that only ever grow, also while the machine sleeps (clock_gettime(2), CLOCK_BOOTTIME)."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def utc_text(moment: datetime) -> str:

@@ -7,6 +7,7 @@ calls block, so they belong into a thread; `redis` itself is loaded with the fir
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -15,6 +16,8 @@ from utils.redact import printable
 
 ANSWER_WITHIN = timedelta(milliseconds=250)
 """For connecting, and again for each answer."""
+_REST = 0.5
+"""Seconds after a time-out in which nobody else waits for one: hundreds of bots may be asking."""
 
 
 class RedisUnavailable(Exception):
@@ -54,6 +57,7 @@ class RedisLink:
         self._redis = Redis(connection_pool=self._pool)
         self._scripts: dict[str, Any] = {}
         self._registering = threading.Lock()
+        self._asked_again_at = 0.0
 
     @property
     def place(self) -> str:
@@ -68,16 +72,21 @@ class RedisLink:
         The server keeps scripts by their SHA-1 and forgets them at a restart or flush; they are sent again then.
         """
         from redis import RedisError
+        from redis import TimeoutError as Silent
 
+        if time.monotonic() < self._asked_again_at:
+            raise self._unavailable("it did not answer just now")
         with self._registering:
             known = self._scripts.get(script) or self._scripts.setdefault(script, self._redis.register_script(script))
         try:
             return known(keys=list(keys), args=list(args))
         except (RedisError, OSError, UnicodeError) as error:
-            raise RedisUnavailable(
-                f"Redis at {self.place}: {printable(str(error)) or type(error).__name__}",
-                hint="see whether it runs, and GAVAT_REDIS_URL",
-            ) from error
+            if isinstance(error, Silent):
+                self._asked_again_at = time.monotonic() + _REST
+            raise self._unavailable(printable(str(error)) or type(error).__name__) from error
+
+    def _unavailable(self, why: str) -> RedisUnavailable:
+        return RedisUnavailable(f"Redis at {self.place}: {why}", hint="see whether it runs, and GAVAT_REDIS_URL")
 
     def close(self) -> None:
         """End its connections; a later call makes new ones."""

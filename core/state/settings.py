@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from enum import Enum
 from typing import NamedTuple
 
 from core.settings import Declaration, Room, parse_duration
+from utils.leases.model import LeaseLoss
 from utils.redact import printable
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -31,15 +31,6 @@ STATE_ROOM = Room(
         )
     },
 )
-
-
-class LeaseLoss(Enum):
-    """What a running bot does when Redis does not answer for so long that its lease runs out."""
-
-    WARN = "warn"
-    """It keeps running, and says so."""
-    REQUIRE = "require"
-    """It disconnects before the lease ends, and starts again when Redis is back."""
 
 
 class RedisSettings(NamedTuple):

@@ -123,11 +123,11 @@ def test_pins_are_hashed_and_name_no_place(pins: str) -> None:
 
 
 def test_the_base_dependencies_are_the_nine_and_what_the_design_adds() -> None:
-    """Completion, and AES for Telethon; everything else is an extra, or is left out."""
+    """Completion, AES for Telethon, a parser for redis; everything else is an extra, or is left out."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
     names = [re.split(r"[^A-Za-z0-9-]", requirement, maxsplit=1)[0] for requirement in project["dependencies"]]
-    assert sorted(names) == sorted({*THE_NINE, "shtab", "cryptg"})
+    assert sorted(names) == sorted({*THE_NINE, "shtab", "cryptg", "hiredis"})
 
 
 def test_installing_puts_no_module_into_site_packages() -> None:

@@ -13,12 +13,11 @@ import errno
 import fcntl
 import os
 import struct
-import sys
-from typing import Self
+from datetime import timedelta
+from typing import ClassVar, Self
 
-from utils.clock import utc_now, utc_text
 from utils.leases.model import LeaseError, LeaseHeld, LeaseLost, LeaseOwner, LeaseProbe, LeaseState
-from utils.redact import masked_command, printable
+from utils.redact import printable
 
 _FLOCK = struct.Struct("hhqqixxxx")  # struct flock: l_type, l_whence, l_start, l_len, l_pid (0 for OFD locks)
 _TEXT_SIZE = 512  # fixed, so that the file is overwritten and never truncated
@@ -32,6 +31,8 @@ class OsLock:
     The file is created 0600 when absent and left in place for ever: unlinking it would let two processes
     hold locks on two files of the same name.
     """
+
+    check_every: ClassVar[timedelta] = timedelta(minutes=1)
 
     def __init__(self, path: str, descriptor: int) -> None:
         self.path = path
@@ -102,8 +103,7 @@ class OsLock:
 
     def _write_owner(self) -> None:
         assert self._descriptor is not None
-        me = LeaseOwner(self._pid, masked_command(sys.orig_argv), os.uname().nodename, utc_text(utc_now()))
-        text = me.to_text().encode("ascii")[: _TEXT_SIZE - 1]
+        text = LeaseOwner.of_this_process().to_text().encode("ascii")[: _TEXT_SIZE - 1]
         # The text helps people; the lock holds without it, on a full disk too.
         with contextlib.suppress(OSError):
             os.pwrite(self._descriptor, text.ljust(_TEXT_SIZE - 1) + b"\n", 0)

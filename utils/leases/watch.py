@@ -1,27 +1,23 @@
-"""Asking again, every minute, whether a held lease is still ours."""
+"""Asking again and again whether held leases are still ours."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 
-from utils.leases.model import LeaseLost
-from utils.leases.os_lock import OsLock
-
-CHECK_EVERY = timedelta(minutes=1)
+from utils.leases.model import Lease, LeaseLost
 
 
-async def watch_lease(
-    lock: OsLock, *, sleep: Callable[[float], Awaitable[object]], every: timedelta = CHECK_EVERY
-) -> LeaseLost:
-    """Check the lease each `every` until it is lost, and return the loss with its reason.
+async def watch_lease(*leases: Lease, sleep: Callable[[float], Awaitable[object]]) -> LeaseLost:
+    """Check the leases, each as often as the most impatient of them wants, until one is lost; give its loss.
 
-    Run it as a task beside the bot (`sleep=asyncio.sleep`); what to do on a loss is the caller's. The check is two
-    `stat` calls on the lock file, never the session. Cancelling it is the normal end.
+    Run it as a task beside the bot (`sleep=asyncio.sleep`); what to do on a loss is the caller's. A check is two `stat`
+    calls on a lock file, never the session, or none. Cancelling it is the normal end.
     """
+    every = min(lease.check_every for lease in leases).total_seconds()
     while True:
-        await sleep(every.total_seconds())
+        await sleep(every)
         try:
-            lock.check()
+            for lease in leases:
+                lease.check()
         except LeaseLost as loss:
             return loss
