@@ -13,6 +13,8 @@ DECIDERS := \
 	core/client/judge_file.py \
 	core/client/judge_health.py \
 	core/fleet/judge.py \
+	core/fleet/proxy.py \
+	core/fleet/roster.py \
 	core/monitoring/doctor/judge_fleet.py \
 	core/monitoring/doctor/judge_machine.py \
 	core/session_files/plan.py \

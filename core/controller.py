@@ -2,6 +2,7 @@
 
 from core.fleet.controller import BotController
 from core.fleet.model import BotState, BotStatus
-from core.fleet.settings import FleetSettings
+from core.fleet.proxy import Proxy
+from core.fleet.settings import BotSettings, FleetSettings
 
-__all__ = ["BotController", "BotState", "BotStatus", "FleetSettings"]
+__all__ = ["BotController", "BotSettings", "BotState", "BotStatus", "FleetSettings", "Proxy"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from enum import Enum
 from typing import Any, NamedTuple
 
 from core.errors import ConfigError
@@ -23,9 +24,21 @@ class Declaration(NamedTuple):
     """How one setting is named in the environment, and how its text is read."""
 
     variable: str
+    """Empty in a table by name: such a setting stands in gavat.toml alone."""
     parse: Parse
     """Raises ValueError."""
     help: str
+    separator: str = os.pathsep
+    """Between the parts of a list, in its text."""
+
+
+class Tables(Enum):
+    """What a room's section of gavat.toml is."""
+
+    ONE = "one"
+    """A table of its settings: `[files]`."""
+    BY_NAME = "by name"
+    """A table for each thing of a kind: `[bots.alice]`. They are filled into a dict by name."""
 
 
 class Room(NamedTuple):
@@ -37,6 +50,7 @@ class Room(NamedTuple):
     """The class; its field names are the keys, its defaults the defaults."""
     declarations: Mapping[str, Declaration]
     """By field name."""
+    tables: Tables = Tables.ONE
 
 
 def load_settings(
@@ -47,10 +61,10 @@ def load_settings(
     `flags` holds values from the command line by field name, already parsed; None means not given. Raises
     ConfigError for an unknown or unreadable setting.
     """
-    _refuse_unknown(environ, {one.variable for room in rooms for one in room.declarations.values()})
+    _refuse_unknown(environ, {one.variable for room in rooms for one in room.declarations.values()} - {""})
     path = environ.get(CONFIG_VARIABLE) or config_file
     document = _read_config(path, must_exist=CONFIG_VARIABLE in environ)
-    _refuse_unknown_keys(document, rooms, path)
+    _refuse_unknown_tables(document, rooms, path)
     return [_fill(room, flags, environ, document, path) for room in rooms]
 
 
@@ -66,6 +80,8 @@ def fill_rooms(rooms: tuple[Room, ...], *, environ: Mapping[str, str], config_fi
 
 def _fill(room: Room, flags: Mapping[str, Any], environ: Mapping[str, str], document: dict[str, Any], path: str) -> Any:
     table = document.get(room.section, {})
+    if room.tables is Tables.BY_NAME:
+        return _fill_tables(room, table, path)
     values = {}
     for name, declared in room.declarations.items():
         if flags.get(name) is not None:
@@ -73,8 +89,27 @@ def _fill(room: Room, flags: Mapping[str, Any], environ: Mapping[str, str], docu
         elif environ.get(declared.variable):
             values[name] = _parsed(declared, environ[declared.variable], f"variable {declared.variable}")
         elif name in table:
-            values[name] = _parsed(declared, _as_text(table[name]), f"{room.section}.{name} in {path}")
+            values[name] = _parsed(declared, _as_text(table[name], declared), f"{room.section}.{name} in {path}")
     return room.settings(**values)
+
+
+def _fill_tables(room: Room, tables: object, path: str) -> dict[str, Any]:
+    """The settings of each thing by its name; an unknown key is refused whoever asks: it may be a proxy misspelt."""
+    if not isinstance(tables, dict):
+        raise ConfigError(f"{room.section} must hold tables: [{room.section}.NAME]", path=path)
+    filled = {}
+    for name, table in tables.items():
+        where = f"{room.section}.{printable(name)}"
+        if not isinstance(table, dict):
+            raise ConfigError(f"{where} must be a table: [{where}]", path=path)
+        _refuse_unknown_keys(table, room, f"[{where}]", path)
+        values = {
+            key: _parsed(declared, _as_text(table[key], declared), f"{where}.{key} in {path}")
+            for key, declared in room.declarations.items()
+            if key in table
+        }
+        filled[name] = room.settings(**values)
+    return filled
 
 
 def parse_duration(text: str) -> timedelta:
@@ -95,6 +130,13 @@ def parse_count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise ValueError(f"«{printable(text)}» is no whole number of at least 1")
     return int(text)
+
+
+def parse_switch(text: str) -> bool:
+    """`true` or `false`. Raises ValueError."""
+    if text not in ("true", "false"):
+        raise ValueError(f"«{printable(text)}» is neither true nor false")
+    return text == "true"
 
 
 def parse_paths(text: str) -> tuple[str, ...]:
@@ -134,24 +176,29 @@ def _read_config(path: str, *, must_exist: bool) -> dict[str, Any]:
         raise ConfigError(f"the configuration is no TOML: {error}", path=path) from error
 
 
-def _refuse_unknown_keys(document: dict[str, Any], rooms: tuple[Room, ...], path: str) -> None:
-    sections = {room.section: set(room.declarations) for room in rooms}
+def _refuse_unknown_tables(document: dict[str, Any], rooms: tuple[Room, ...], path: str) -> None:
+    sections = {room.section: room for room in rooms}
     for section, table in document.items():
         if section not in sections:
-            raise ConfigError(f"unknown table [{section}]", path=path, hint=did_you_mean(section, set(sections)))
+            shown = printable(section)
+            raise ConfigError(f"unknown table [{shown}]", path=path, hint=did_you_mean(section, set(sections)))
         if not isinstance(table, dict):
             raise ConfigError(f"{section} must be a table: [{section}]", path=path)
-        for key in table:
-            if key not in sections[section]:
-                raise ConfigError(
-                    f"unknown key {key} in [{section}]", path=path, hint=did_you_mean(key, sections[section])
-                )
+        if sections[section].tables is Tables.ONE:
+            _refuse_unknown_keys(table, sections[section], f"[{section}]", path)
 
 
-def _as_text(value: object) -> str:
+def _refuse_unknown_keys(table: dict[str, Any], room: Room, where: str, path: str) -> None:
+    for key in table:
+        if key not in room.declarations:
+            hint = did_you_mean(key, set(room.declarations))
+            raise ConfigError(f"unknown key {printable(key)} in {where}", path=path, hint=hint)
+
+
+def _as_text(value: object, declared: Declaration) -> str:
     if isinstance(value, list):
-        return os.pathsep.join(str(part) for part in value)
-    return str(value)
+        return declared.separator.join(str(part) for part in value)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _parsed(declared: Declaration, text: str, where: str) -> Any:

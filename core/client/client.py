@@ -6,7 +6,8 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -16,14 +17,16 @@ from telethon.sessions import Session
 
 from core.client.judge_failure import failure_of_ours, failure_of_telegrams
 from core.client.judge_health import is_final
-from core.client.model import FailureKind, Health, HealthState, StartFailure, Startup
+from core.client.leasing import Sharers
+from core.client.model import LEASE_CODES, FailureKind, Figures, Health, HealthState, StartFailure, Startup
 from core.client.preparation import Progress
-from core.client.refusal import ClientNotStarted, Refused
-from core.client.running import Handler, Running, Wanted, session_name
-from core.client.settings import ClientSettings, surroundings
+from core.client.refusal import ClientNotStarted, Freed, LeaseRefused, Refused
+from core.client.running import Handler, Running, Wanted, session_file, session_name
+from core.client.settings import ClientSettings, Surroundings, surroundings
 from core.client.termination import on_sigterm
 from core.errors import GavatError
 from core.state import StateFolder
+from core.state.status_model import BotFigures
 from utils.clock import Clock, utc_now
 from utils.telegram_errors import ErrorKind, classify
 
@@ -44,7 +47,8 @@ class GavatClient:
     folder, by default GAVAT_STATE or `state/` beside the scripts. All other options are Telethon's, handed on as they
     are. Handlers added before the start also hear what was missed while the bot was down.
 
-    Without `api_id`, `api_hash` or `settings` those of the surroundings count: `GAVAT_API_ID` …, `gavat.toml`.
+    Without `api_id`, `api_hash` or `settings` those of the surroundings count: `GAVAT_API_ID` …, `gavat.toml`. They
+    are read at each start, unless `settings` are `Surroundings` that were read before (a fleet does that once for all).
     """
 
     def __init__(
@@ -53,7 +57,7 @@ class GavatClient:
         api_id: int | None = None,
         api_hash: str | None = None,
         *,
-        settings: ClientSettings | None = None,
+        settings: ClientSettings | Surroundings | None = None,
         state: str | Path | None = None,
         clock: Clock = utc_now,
         **options: Any,
@@ -73,6 +77,10 @@ class GavatClient:
         """Whether that start is to end without a client."""
         self._stopping: asyncio.Task[None] | None = None
         self._health = Health(state=HealthState.STOPPED, since=clock())
+        self._past = Figures()
+        """Of the runs before this one."""
+        self._freed: Freed | None = None
+        """How to find out that the lease which the last start met is to be had."""
         self._terminated = False
         self._guard: AbstractContextManager[None] = nullcontext()
         self.failure: StartFailure | None = None
@@ -98,6 +106,25 @@ class GavatClient:
         """How the client is now, and since when; asks nobody."""
         running = self._present()
         return running.health() if running is not None else self._health
+
+    def stats(self) -> BotFigures:
+        """What is published of it; see `core.state.status.publish_status`."""
+        running, health, failure = self._present(), self.health, self.failure
+        figures = self._past + (running.figures() if running is not None else Figures())
+        path = session_file(self._session)
+        return BotFigures(
+            name=self.name,
+            path=os.path.abspath(path) if path else "",
+            state=health.state.value,
+            since=health.since,
+            code=failure.code if failure is not None else health.code,
+            reason=failure.reason if failure is not None else health.detail,
+            until=health.until,
+            reconnects=figures.reconnects,
+            flood_time=figures.flood_time,
+            deaf_time=figures.deaf_time,
+            offline_time=figures.offline_time,
+        )
 
     # Handlers
 
@@ -135,11 +162,12 @@ class GavatClient:
                 await asyncio.shield(self._stopping)
             if self._present() is not None:
                 return True
-            self.failure, progress = None, Progress()
+            self.failure, self._freed, progress = None, None, Progress()
             try:
                 self._running = await self._start(progress)
             except GavatError as error:
                 self.failure = failure_of_ours(error)
+                self._freed = error.freed if isinstance(error, LeaseRefused) else None
             except Exception as error:  # Telegram's and the network's are expected, a program's own mistakes are not
                 facts = classify(error)
                 if facts.kind is ErrorKind.UNRECOGNISED and not isinstance(error, errors.RPCError):
@@ -155,8 +183,8 @@ class GavatClient:
 
     def _want(self) -> Wanted:
         """What to start, with what the surroundings say where the program said nothing; raises ConfigError."""
-        given = surroundings(os.environ)
-        settings = self._settings or given.client
+        given = self._settings if isinstance(self._settings, Surroundings) else surroundings(os.environ)
+        settings = self._settings if isinstance(self._settings, ClientSettings) else given.client
         api_id, api_hash = self._api
         return Wanted(
             session=self._session,
@@ -164,7 +192,7 @@ class GavatClient:
             api_hash=settings.api_hash if api_hash is None else api_hash,
             settings=settings,
             backup=given.backup,
-            state=StateFolder(os.path.abspath(self._state or given.state.path)),
+            sharers=Sharers(StateFolder.at(self._state or given.state.path), given.redis),
             clock=self._clock,
             options=self._options,
             handlers=self._handlers,
@@ -190,6 +218,19 @@ class GavatClient:
             self._ended(running)
             self._starting, self._starter = asyncio.Lock(), None
         return self._running
+
+    async def wait_until_free(self, within: timedelta) -> None:
+        """After a start that failed: wait so long, or until the lease that stood in the way is to be had."""
+        freed = self._freed
+        if freed is None:
+            await asyncio.sleep(within.total_seconds())
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within.total_seconds()):
+                while True:
+                    await asyncio.sleep(freed.every.total_seconds())
+                    if await asyncio.to_thread(freed.ask):
+                        return
 
     async def stop(self) -> None:
         """Save, disconnect, close and give the leases back, within `stop_within` and half a second whatever happens.
@@ -219,7 +260,9 @@ class GavatClient:
     def _ended(self, running: Running) -> None:
         """Keep what made it end: that is all there is to see afterwards."""
         last = running.health()
-        code, detail = (last.code, last.detail) if is_final(last.state) else ("", "")
+        is_over = is_final(last.state) or last.code in LEASE_CODES
+        code, detail = (last.code, last.detail) if is_over else ("", "")
+        self._past += running.figures()
         self._health = Health(
             state=HealthState.STOPPED, since=self._clock(), code=code, detail=detail, session=last.session
         )

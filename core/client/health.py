@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from core.client.judge_failure import account_state
 from core.client.judge_health import COOL_DOWN, Signs, Trouble, is_final, judge_health
-from core.client.model import HealthState
+from core.client.model import LEASE_LOST, LEASE_UNCERTAIN, Figures, HealthState
 from utils.clock import Clock
-from utils.leases import LeaseLost
+from utils.leases import LeaseLost, LeaseUncertain
 from utils.telegram_errors import ErrorFacts, classify
 
 logger = logging.getLogger("gavatcore.client")
@@ -32,13 +32,16 @@ class HealthRecord:
         self._clock = clock
         self._signs = Signs(started_at=clock())
         self._last = HealthState.ALIVE
+        self._last_since = clock()
+        self._lasted: dict[HealthState, timedelta] = {}
+        self._flood = timedelta(0)
         self.probed_at: datetime | None = None
 
     def judge(self) -> Trouble:
         """How the client is now; a change of state is logged once."""
         trouble = judge_health(self._signs, now=self._clock())
         if trouble.state is not self._last:
-            self._last = trouble.state
+            self._changes_to(trouble.state)
             if trouble.state is HealthState.ALIVE:
                 self._set(recovered_at=self._clock())
                 trouble = judge_health(self._signs, now=self._clock())
@@ -46,10 +49,30 @@ class HealthRecord:
             logger.log(level, "%s: %s %s %s", self._name, trouble.state.value, trouble.code, trouble.detail)
         return trouble
 
+    def _changes_to(self, state: HealthState) -> None:
+        now = self._clock()
+        self._lasted[self._last] = self._in_state(self._last, now)
+        self._last, self._last_since = state, now
+
+    def _in_state(self, state: HealthState, now: datetime) -> timedelta:
+        """How long it was in that state, all together, until now."""
+        before = self._lasted.get(state, timedelta(0))
+        return before + max(now - self._last_since, timedelta(0)) if state is self._last else before
+
+    def figures(self, *, connects: int) -> Figures:
+        """What it went through so far; `connects`: connections tried."""
+        now = self._clock()
+        return Figures(
+            reconnects=max(connects - 1, 0),
+            flood_time=self._flood,
+            deaf_time=self._in_state(HealthState.DEAF, now),
+            offline_time=self._in_state(HealthState.OFFLINE, now),
+        )
+
     @property
     def is_final(self) -> bool:
-        """Whether only a person can help."""
-        return self._signs.account is not None and is_final(self._signs.account.state)
+        """Whether there is nothing more to serve: only a person can help, or the lease is gone."""
+        return self._signs.account is not None
 
     # What requests tell
 
@@ -67,6 +90,7 @@ class HealthRecord:
             self._account_said(state, facts, now)
         elif state is HealthState.FLOODED:
             until = now + (facts.retry_after or COOL_DOWN)
+            self._flood += facts.retry_after or timedelta(0)
             since = self._signs.flooded_since if self._is_flooded(now) else now
             latest = max(until, self._signs.flooded_until or until) if self._is_flooded(now) else until
             self._set(flooded_since=since, flooded_until=latest, flooded_by=facts.name)
@@ -83,8 +107,11 @@ class HealthRecord:
     # What the watch sees
 
     def lease_lost(self, loss: LeaseLost) -> None:
-        """The right to run was lost: somebody else may run on this login."""
-        trouble = Trouble(state=HealthState.DUPLICATED, since=self._clock(), code="LEASE_LOST", detail=str(loss))
+        """The right to run was lost: somebody else runs on this login, or may before long."""
+        state, code = HealthState.DUPLICATED, LEASE_LOST
+        if isinstance(loss, LeaseUncertain):
+            state, code = HealthState.OFFLINE, LEASE_UNCERTAIN
+        trouble = Trouble(state=state, since=self._clock(), code=code, detail=str(loss))
         self._set(account=self._signs.account or trouble)
 
     def logged_out(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from telethon.crypto import AuthKey
 from telethon.sessions import MemorySession
 
 from core.client.judge_login import Existing, Ground, ground_of, replacing
-from core.client.leasing import lease_login, lease_session
+from core.client.leasing import Sharers, lease_session, leased_login
 from core.client.login_calls import Account, Api, Server, sign_in, who_is
 from core.client.mending import is_older, mend, replace_by_login
 from core.client.model import FailureKind
@@ -32,7 +33,6 @@ from core.session_files.mending.recovery import errors_named
 from core.session_files.mending.replace import beside
 from core.session_files.model import PlanEntry, SidecarKind
 from core.session_files.plan import plan_file
-from core.state import StateFolder
 from utils.clock import utc_now
 from utils.redact import printable
 from utils.sqlite_uri import sqlite_uri
@@ -45,7 +45,7 @@ class LoginWanted:
     path: str
     """Real path of the session file."""
     api: Api
-    state: StateFolder
+    sharers: Sharers
     existing: Existing = Existing.KEPT
     server: Server | None = None
     """The data centre to begin with, instead of Telethon's own choice."""
@@ -89,7 +89,7 @@ def log_in(wanted: LoginWanted, person: Person) -> LoginResult:
             with _made(wanted.path) as made:
                 return LoginResult(account=_log_in_at(wanted.path, wanted, person, made.keep), is_new=True)
         if entry.actions or is_older(entry):
-            mend(entry, wanted.state)
+            mend(entry, wanted.sharers.state)
         found = _logged_in_already(wanted) if ground is Ground.SESSION else None
         return LoginResult(account=found or _log_in_at(wanted.path, wanted, person), is_new=found is None)
 
@@ -109,7 +109,7 @@ def _log_in_anew(wanted: LoginWanted, person: Person, entry: PlanEntry) -> Login
         account = _log_in_at(new, wanted, person)
         made.keep()
     try:
-        run_id, quarantine = replace_by_login(entry, wanted.state, new)
+        run_id, quarantine = replace_by_login(entry, wanted.sharers.state, new)
     except GavatError as error:
         kept = _give_name(new, wanted.path.removesuffix(SUFFIX) + "-new")
         error.hint = f"the session is as it was, and the new login is not lost: it is in {printable(kept)}"
@@ -192,7 +192,7 @@ def _logged_in_already(wanted: LoginWanted) -> Account | None:
     session = MemorySession()
     session.set_dc(*stored.server)
     session.auth_key = AuthKey(stored.key)
-    with lease_login(stored.key, wanted.state):
+    with leased_login(stored.key, wanted.sharers, wait=threading.Event().wait):
         try:
             return who_is(session, wanted.api)
         except Refused as refused:

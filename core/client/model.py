@@ -102,6 +102,33 @@ class HealthState(Enum):
     BANNED = "banned"
 
 
+LEASE_LOST = "LEASE_LOST"
+"""Code of a client that ended because somebody else has, or could have, its lease."""
+LEASE_UNCERTAIN = "LEASE_UNCERTAIN"
+"""Code of one that ended because nobody could be asked whether the lease is still its own."""
+LEASE_CODES = (LEASE_LOST, LEASE_UNCERTAIN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a client went through, in one run or in all of them."""
+
+    reconnects: int = 0
+    """Connections tried again."""
+    flood_time: timedelta = timedelta(0)
+    """The waits that Telegram asked for, added up."""
+    deaf_time: timedelta = timedelta(0)
+    offline_time: timedelta = timedelta(0)
+
+    def __add__(self, other: Figures) -> Figures:
+        return Figures(
+            reconnects=self.reconnects + other.reconnects,
+            flood_time=self.flood_time + other.flood_time,
+            deaf_time=self.deaf_time + other.deaf_time,
+            offline_time=self.offline_time + other.offline_time,
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
     """The state and since when, with what it was judged from."""

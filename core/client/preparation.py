@@ -17,7 +17,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from core.client.judge_file import refusal_of
-from core.client.leasing import lease_login, lease_session
+from core.client.leasing import Sharers, Wait, give_back, lease_login, lease_session
 from core.client.mending import is_older, mend
 from core.client.model import FailureKind, PartName, StartupPart
 from core.client.refusal import Refused
@@ -30,9 +30,8 @@ from core.session_files.mending.copies import SPACE_LEFT
 from core.session_files.mending.recovery import connect_alone
 from core.session_files.model import FileInspection, PlanEntry
 from core.session_files.plan import plan_file
-from core.state import StateFolder
 from utils.clock import utc_now
-from utils.leases import OsLock
+from utils.leases import Lease
 from utils.redact import printable
 
 Result = TypeVar("Result")
@@ -71,14 +70,14 @@ class Opened:
     """A PatientSession, or the session of Telethon's that was given."""
     seen: FileInspection | None
     """The file as it was right before it was opened; None for a session without one."""
-    leases: tuple[OsLock, ...]
+    leases: tuple[Lease, ...]
+    """In the order in which they are given back."""
 
     def close(self) -> None:
         """Save and close the session, then give the leases back."""
         self.session.close()
         forget_own_open_files()  # its backup may go on in a thread when the next start takes the lease
-        for lease in self.leases:
-            lease.release()
+        give_back(self.leases)
 
 
 def session_path(given: str) -> str:
@@ -86,7 +85,7 @@ def session_path(given: str) -> str:
     return given if given.endswith(SUFFIX) else given + SUFFIX
 
 
-def open_session(path: str, state: StateFolder, progress: Progress) -> Opened:
+def open_session(path: str, sharers: Sharers, progress: Progress, *, wait: Wait) -> Opened:
     """Make the session at `path` ready and open it; raises Refused, GavatError. Then nothing stays open or leased."""
     path = os.path.realpath(path)  # sidecars and lock lie beside the target of a link
     _refuse_unusable_place(path)
@@ -97,17 +96,17 @@ def open_session(path: str, state: StateFolder, progress: Progress) -> Opened:
         if refusal is not None:
             raise refusal
         if entry.actions or is_older(entry):
-            progress.part(PartName.MEND, lambda: mend(entry, state), str)
+            progress.part(PartName.MEND, lambda: mend(entry, sharers.state), str)
         progress.part(PartName.CHECK, lambda: _check(path))
         session = progress.part(PartName.OPEN, lambda: PatientSession(path))
         undo.callback(session.close)
         key = session.auth_key.key
-        login = undo.enter_context(progress.part(PartName.LOGIN_LEASE, lambda: lease_login(key, state)))
+        of_login = progress.part(PartName.LOGIN_LEASE, lambda: lease_login(key, sharers, wait=wait))
         undo.pop_all()
-    return Opened(session, entry.seen, (lease, login))
+    return Opened(session, entry.seen, (*of_login, lease))
 
 
-def open_given(session: Any, state: StateFolder, progress: Progress) -> Opened:
+def open_given(session: Any, sharers: Sharers, progress: Progress, *, wait: Wait) -> Opened:
     """Take the lease on the login of a Telethon session that lives in no file of ours (a StringSession).
 
     Raises Refused, StateError.
@@ -115,8 +114,7 @@ def open_given(session: Any, state: StateFolder, progress: Progress) -> Opened:
     key = session.auth_key.key if session.auth_key else None
     if not key:
         raise Refused(FailureKind.NOT_LOGGED_IN, "NO_KEY", "the session holds no login", hint="log in first")
-    lease = progress.part(PartName.LOGIN_LEASE, lambda: lease_login(key, state))
-    return Opened(session, None, (lease,))
+    return Opened(session, None, progress.part(PartName.LOGIN_LEASE, lambda: lease_login(key, sharers, wait=wait)))
 
 
 def _inspect(path: str, since: float) -> PlanEntry:

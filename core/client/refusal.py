@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import NamedTuple
 
 from core.client.model import FailureKind, StartFailure
 from core.errors import GavatError
@@ -25,6 +27,27 @@ class Refused(GavatError):
         self.failure = StartFailure(
             kind=kind, code=code, reason=reason, retryable=retryable, retry_after=retry_after, hint=hint
         )
+
+
+LOOK_EVERY = timedelta(seconds=5)
+"""Between two looks at a lease that somebody else has."""
+
+
+class Freed(NamedTuple):
+    """How to find out that a lease is to be had."""
+
+    ask: Callable[[], bool]
+    """A cheap call that may block a moment, and raises nothing."""
+    every: timedelta = LOOK_EVERY
+    """How often it should be asked."""
+
+
+class LeaseRefused(Refused):
+    """A lease is not to be had now."""
+
+    def __init__(self, kind: FailureKind, code: str, reason: str, *, hint: str, freed: Freed) -> None:
+        super().__init__(kind, code, reason, retryable=True, hint=hint)
+        self.freed = freed
 
 
 class ClientNotStarted(GavatError):

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,7 +20,8 @@ from telethon.tl import functions
 
 from core.client.backing_up import back_up_daily, wait_for_backup
 from core.client.health import HealthRecord
-from core.client.model import FailureKind, Health, PartName, SessionStats, StartupPart
+from core.client.leasing import Sharers, Wait
+from core.client.model import FailureKind, Figures, Health, PartName, SessionStats, StartupPart
 from core.client.observed import Behaviour, Migration, ObservedClient
 from core.client.options import telethon_options
 from core.client.preparation import Opened, Progress, open_given, open_session, session_path
@@ -31,9 +32,8 @@ from core.client.watch import Watch, quietly
 from core.errors import SessionFileError
 from core.session_files.backups.settings import BackupSettings
 from core.session_files.looking.listing import SUFFIX
-from core.state import StateFolder
 from utils.clock import Clock
-from utils.leases import OsLock, watch_lease
+from utils.leases import Lease, watch_lease
 from utils.redact import printable
 
 logger = logging.getLogger("gavatcore.client")
@@ -74,7 +74,7 @@ class Wanted:
     api_hash: str = field(repr=False)
     settings: ClientSettings
     backup: BackupSettings
-    state: StateFolder
+    sharers: Sharers
     clock: Clock
     options: dict[str, Any] = field(repr=False)  # a proxy has a password
     handlers: list[Handler]
@@ -127,6 +127,10 @@ class Running:
             probed_at=self._record.probed_at,
         )
 
+    def figures(self) -> Figures:
+        """What it went through since its start."""
+        return self._record.figures(connects=self.telethon.pace.connects)
+
     async def stop(self) -> None:
         """End the tasks, disconnect, save, close and give the leases back; raises nothing but a cancellation."""
         try:
@@ -162,12 +166,14 @@ class Running:
     def _begin(self) -> None:
         wanted = self._wanted
         watch = Watch(self.telethon, self._record, wanted.settings, wanted.clock)
-        self._add(watch.run(ended=self.ended))
-        for lease in self._opened.leases:
-            self._add(self._guard(lease))
+        for work in watch.work(ended=self.ended):
+            self._add(work)
+        self._add(self._guard(self._opened.leases))
         if self._opened.seen is not None and wanted.settings.backup_every:
             every = wanted.settings.backup_every
-            self._add(back_up_daily(self._opened.seen, wanted.state, wanted.backup, every=every, clock=wanted.clock))
+            self._add(
+                back_up_daily(self._opened.seen, wanted.sharers.state, wanted.backup, every=every, clock=wanted.clock)
+            )
 
     def _add(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -180,9 +186,9 @@ class Running:
                 "%s: a task beside the client failed", session_name(self._wanted.session), exc_info=task.exception()
             )
 
-    async def _guard(self, lease: OsLock) -> None:
-        """Without its lease a client must not go on: another may run on the same login by now."""
-        loss = await watch_lease(lease, sleep=asyncio.sleep)
+    async def _guard(self, leases: Sequence[Lease]) -> None:
+        """Without its leases a client must not go on: another may run on the same login by now."""
+        loss = await watch_lease(*leases, sleep=asyncio.sleep)
         self._record.lease_lost(loss)
         self.ended.set()
         await _disconnect(self.telethon, self._wanted.settings.stop_within)
@@ -195,7 +201,7 @@ async def _open(wanted: Wanted, progress: Progress) -> Opened:
     is_given_up = threading.Event()
 
     def open_unless_given_up() -> Opened:
-        opened = _open_in_thread(wanted, progress)
+        opened = _open_in_thread(wanted, progress, is_given_up.wait)
         if is_given_up.is_set():  # seen here too: the event loop may be closed by now, and call nobody back
             opened.close()
         return opened
@@ -211,12 +217,12 @@ async def _open(wanted: Wanted, progress: Progress) -> Opened:
             raise
 
 
-def _open_in_thread(wanted: Wanted, progress: Progress) -> Opened:
+def _open_in_thread(wanted: Wanted, progress: Progress, wait: Wait) -> Opened:
     path = session_file(wanted.session)
     if path is None:
-        return open_given(wanted.session, wanted.state, progress)
+        return open_given(wanted.session, wanted.sharers, progress, wait=wait)
     wait_for_backup(os.path.realpath(path))
-    return open_session(path, wanted.state, progress)
+    return open_session(path, wanted.sharers, progress, wait=wait)
 
 
 def _close_late(work: asyncio.Future[Opened]) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from core.session_files.backups.settings import BACKUP_ROOM, BackupSettings
 from core.settings import Declaration, Room, fill_rooms, parse_count, parse_duration
-from core.state.settings import ROOT, STATE_ROOM, StateSettings
+from core.state.settings import REDIS_ROOM, ROOT, STATE_ROOM, RedisSettings, StateSettings
 
 
 class ClientSettings(NamedTuple):
@@ -46,12 +46,15 @@ class Surroundings(NamedTuple):
     client: ClientSettings
     backup: BackupSettings
     state: StateSettings
+    redis: RedisSettings
 
 
 def surroundings(environ: Mapping[str, str]) -> Surroundings:
     """Read them; raises ConfigError. Other rooms' settings are not looked at: the program may have its own."""
     config = os.path.join(ROOT, "gavat.toml")
-    return Surroundings(*fill_rooms((CLIENT_ROOM, BACKUP_ROOM, STATE_ROOM), environ=environ, config_file=config))
+    return Surroundings(
+        *fill_rooms((CLIENT_ROOM, BACKUP_ROOM, STATE_ROOM, REDIS_ROOM), environ=environ, config_file=config)
+    )
 
 
 CLIENT_ROOM = Room(

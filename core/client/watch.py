@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -46,12 +47,9 @@ class Watch:
         self._backoff = BackoffPolicy(first=timedelta(seconds=1), cap=settings.reconnect_cap)
         self._unknown_key = 0
 
-    async def run(self, *, ended: asyncio.Event) -> None:
-        """Look, probe and revive until cancelled; sets `ended` when only a person can help."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._look(ended))
-            tasks.create_task(self._probe_regularly())
-            tasks.create_task(self._keep_connected())
+    def work(self, *, ended: asyncio.Event) -> tuple[Coroutine[Any, Any, None], ...]:
+        """Looking, probing and reviving, each to be run beside the client; sets `ended` when only a person can help."""
+        return self._look(ended), self._probe_regularly(), self._keep_connected()
 
     # Looking
 

@@ -83,6 +83,7 @@ def _add_everything(parser: argparse.ArgumentParser, program: Program, command: 
         "logs": shtab.DIRECTORY,
         "out": shtab.FILE,
         "session": shtab.FILE,
+        "targets": shtab.FILE,
     }
     for action in parser._actions:
         if action.dest in kinds:

@@ -47,7 +47,7 @@ def report_document(
     now: datetime,
     problems: Sequence[GavatError],
 ) -> dict[str, Any]:
-    """What `monitor_system.py report` saw; `around`: the fields of `surroundings_document`."""
+    """What `monitor_system.py report` saw; `around`: running bots, and the fields of `surroundings_document`."""
     return {
         "schema": {"name": "gavat.report", "version": 1},
         "at": utc_text(now),
@@ -62,18 +62,21 @@ def report_document(
     }
 
 
-def locks_document(entries: Sequence[PlanEntry], *, now: datetime, problems: Sequence[GavatError]) -> dict[str, Any]:
-    """What `monitor_system.py locks` saw."""
+def locks_document(
+    entries: Sequence[PlanEntry], live: Mapping[str, Any], *, now: datetime, problems: Sequence[GavatError]
+) -> dict[str, Any]:
+    """What `monitor_system.py locks` saw; `live`: `live_document`."""
     return {
         "schema": {"name": "gavat.locks", "version": 1},
         "at": utc_text(now),
         "sessions": Streamed(entries, session_document),
+        "live": live,
         "problems": problem_texts(problems),
     }
 
 
-def why_document(view: SessionView) -> dict[str, Any]:
-    """What `monitor_system.py why` knows of one session."""
+def why_document(view: SessionView, live: Mapping[str, Any]) -> dict[str, Any]:
+    """What `monitor_system.py why` knows of one session; `live`: `live_document`."""
     changes = [
         {
             "run_id": one.run_id,
@@ -91,6 +94,7 @@ def why_document(view: SessionView) -> dict[str, Any]:
         "explanations": [finding._asdict() for finding in view.findings],
         "changes": changes,
         "copies": None if view.copies is None else [_copy(one) for one in view.copies],
+        "live": live,
     }
 
 

@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.errors import GavatError
+    from core.monitoring.live import LiveView
     from core.session_files.model import PlanEntry
 
-SUMMARY = "Show which sessions are held, by whom and by which evidence, and what lies beside the others."
+SUMMARY = (
+    "Show which sessions are held, by whom and by which evidence, how their bots are, and what lies beside others."
+)
 EXAMPLES = """\
   monitor_system.py locks
   monitor_system.py locks bots/ --json
@@ -31,8 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Collect and show."""
     from core.commands.documents import locks_document
+    from core.commands.live_documents import live_document
+    from core.commands.live_text import elsewhere_lines
     from core.commands.wiring import session_folders, wire
-    from core.monitoring import collect_fleet
+    from core.monitoring import collect_fleet, collect_live
     from core.session_files.looking.inspect import Depth
     from utils.clock import utc_now
 
@@ -43,16 +48,19 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     view = collect_fleet(folders, wiring.state, depth=Depth.OUTSIDE, now=now)
     problems: list[GavatError] = [*wrong, *view.problems]
     entries = [entry for plan in view.plans for entry in plan.entries]
+    families = (entry.seen.family for entry in entries)
+    live = collect_live(families, wiring.state, wiring.redis.url, now=now)
     if output.json:
-        output.document(locks_document(entries, now=now, problems=problems))
+        output.document(locks_document(entries, live_document(live, live.joined), now=now, problems=problems))
     else:
-        output.lines(_text(entries, now, output))
+        output.lines([*_text(entries, live, now, output), *elsewhere_lines(live, output, now)])
         for problem in problems:
             output.error(problem)
     return exit_codes.USAGE if problems else exit_codes.DONE
 
 
-def _text(entries: list[PlanEntry], now: datetime, output: Output) -> list[str]:
+def _text(entries: list[PlanEntry], live: LiveView, now: datetime, output: Output) -> list[str]:
+    from core.commands.live_text import bot_text
     from core.commands.sessions_text import plural, usage_text
     from core.session_files.model import Usage
     from utils.redact import printable
@@ -69,6 +77,7 @@ def _text(entries: list[PlanEntry], now: datetime, output: Output) -> list[str]:
         start = f"  {entry.seen.occupancy.usage.value:<7}  {printable(entry.seen.family.name):<{width}}  "
         beside = _beside(entry)
         text = usage_text(entry, now) + (f"; beside it: {beside}" if beside else "")
+        text += "".join(f"; its bot: {bot_text(one, now)}" for one in live.of(entry.seen.family.path))
         first, *more = output.wrapped(text, indent=len(start))
         lines += [start + first, *more]
     return lines

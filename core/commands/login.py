@@ -46,14 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Log in and say who it is and what to do next."""
-    from core.commands.wiring import wire
+    from core.commands.wiring import refuse_without_application, wire
 
     wiring = wire()
     server = _parse_server(arguments.server)
-    if not wiring.client.api_id or not wiring.client.api_hash:
-        missing = "GAVAT_API_ID" if not wiring.client.api_id else "GAVAT_API_HASH"
-        hint = "set it, or [client] in gavat.toml: my.telegram.org, API development tools, shows both"
-        raise ConfigError(f"{missing} is not set", hint=hint)
+    refuse_without_application(wiring.client)
     path = _path_of(arguments.session, wiring)
     result = _log_in(path, wiring, server, again=arguments.again)
     if output.json:
@@ -67,6 +64,7 @@ def _log_in(path: str, wiring: Wiring, server: Server | None, *, again: bool) ->
     import logging
 
     from core.client.judge_login import Existing
+    from core.client.leasing import Sharers
     from core.client.login import LoginWanted, log_in
     from core.client.login_calls import Api
     from core.client.refusal import Refused
@@ -76,7 +74,7 @@ def _log_in(path: str, wiring: Wiring, server: Server | None, *, again: bool) ->
     wanted = LoginWanted(
         path=path,
         api=Api(wiring.client.api_id, wiring.client.api_hash, wiring.client),
-        state=wiring.state,
+        sharers=Sharers(wiring.state, wiring.redis),
         existing=Existing.REPLACED if again else Existing.KEPT,
         server=server,
     )

@@ -6,19 +6,15 @@ lines come on top of the report, so a unit sets the variable together with `-q` 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
 
+from core.commands.log_lines import line_formatter
 from core.errors import GavatError
 from core.session_files.model import EntryResult, FolderPlan, Outcome, PlanEntry
-from utils.clock import from_epoch, utc_text
-from utils.redact import printable
 
 _LOGGER = "gavatcore.files"
-_PRIORITIES = {logging.ERROR: "<3>", logging.WARNING: "<4>", logging.INFO: "<6>", logging.DEBUG: "<7>"}
-"""As sd-daemon(3) reads them at the beginning of a line."""
 _LEVELS = {Outcome.DONE: logging.INFO, Outcome.LEFT_ALONE: logging.INFO, Outcome.FAILED: logging.ERROR}
 
 
@@ -29,7 +25,7 @@ class RunLog:
         """`style`: `text` or `json`."""
         self._run_id = run_id
         handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(_Json() if style == "json" else _Text())
+        handler.setFormatter(line_formatter(style))
         self._logger = logging.getLogger(_LOGGER)
         self._logger.handlers = [handler]
         self._logger.setLevel(logging.INFO)
@@ -61,43 +57,3 @@ class RunLog:
     def _write(self, level: int, path: str, code: str, message: str) -> None:
         about = {"run_id": self._run_id, "path": os.path.abspath(path) if path else "", "code": code}
         self._logger.log(level, "%s", message, extra=about)
-
-
-class _Text(logging.Formatter):
-    def __init__(self) -> None:
-        super().__init__()
-        self._prioritised = _is_read_by_the_journal()
-
-    def format(self, record: logging.LogRecord) -> str:
-        """`2026-11-21T08:41:26Z INFO gavatcore.files run 20261121-… GV102 /srv/x.session: mended: rolled back`."""
-        about = vars(record)
-        priority = _PRIORITIES[record.levelno] if self._prioritised else ""
-        when = utc_text(from_epoch(record.created))
-        words = [when, record.levelname, record.name, "run", about["run_id"], about["code"], about["path"]]
-        return printable(f"{priority}{' '.join(filter(None, words))}: {record.getMessage()}")
-
-
-class _Json(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        """One object on one line."""
-        about = vars(record)
-        return json.dumps(
-            {
-                "at": utc_text(from_epoch(record.created)),
-                "level": record.levelname,
-                "logger": record.name,
-                "run_id": about["run_id"],
-                "path": about["path"] or None,
-                "code": about["code"] or None,
-                "message": record.getMessage(),
-            }
-        )
-
-
-def _is_read_by_the_journal() -> bool:
-    """Whether stderr is the journal's socket (systemd.exec(5), `$JOURNAL_STREAM`)."""
-    try:
-        stderr = os.fstat(sys.stderr.fileno())
-    except (OSError, ValueError):
-        return False
-    return os.environ.get("JOURNAL_STREAM") == f"{stderr.st_dev}:{stderr.st_ino}"

@@ -61,9 +61,10 @@ MONITOR = Program(
 
 CORE = Program(
     script="python -m core",
-    purpose="Log bots in.",
+    purpose="Log bots in, and run them.",
     default=None,
     commands={
+        "run": "run the bots of session files until it is stopped: in a terminal, or under systemd",
         "login": "log in to Telegram, into a session file that only you can read",
         "completion": "print a completion script for bash, zsh or tcsh",
     },

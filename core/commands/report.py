@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from core.commands.surroundings import Surroundings
     from core.errors import GavatError
     from core.monitoring import CopiesView, FleetView, SetAsideView
+    from core.monitoring.live import LiveView
     from core.state import StateFolder
 
-SUMMARY = "Show the state of all sessions, lock files, copies and runs, of processes and log files."
+SUMMARY = "Show the state of all sessions and running bots, of lock files, copies, runs, processes and log files."
 EXAMPLES = """\
   monitor_system.py                    report on sessions/
   monitor_system.py report bots/ -v    list every session
@@ -40,15 +41,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of *.log files (default: logs/ and the current folder); may be given again",
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="list every session")
+    parser.add_argument("-v", "--verbose", action="store_true", help="list every session and bot")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Collect and show."""
     from core.commands.documents import report_document
+    from core.commands.live_documents import live_document
     from core.commands.surroundings import surroundings_document, surroundings_text
     from core.commands.wiring import session_folders, wire
-    from core.monitoring import collect_fleet
+    from core.monitoring import collect_fleet, collect_live
     from core.session_files.looking.inspect import Depth
     from core.session_files.verdicts import FolderReport
     from utils.clock import utc_now
@@ -59,13 +61,18 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     folders = [target.folder for target in targets]
     depth = Depth.INSIDE if arguments.deep else Depth.OUTSIDE
     view = collect_fleet(folders, wiring.state, depth=depth, now=now)
+    families = (entry.seen.family for plan in view.plans for entry in plan.entries)
+    live = collect_live(families, wiring.state, wiring.redis.url, now=now)
     around = _look_around(view, arguments.logs)
     reports = [FolderReport(plan, {}) for plan in view.plans]
     problems: list[GavatError] = [*wrong, *view.problems]
     if output.json:
-        output.document(report_document(reports, view, surroundings_document(around), now=now, problems=problems))
+        more = {"live": live_document(live), **surroundings_document(around)}
+        output.document(report_document(reports, view, more, now=now, problems=problems))
     else:
-        lines = _text(view, output, now, wiring.state, verbose=arguments.verbose)
+        lines = _sessions(view, output, now, verbose=arguments.verbose)
+        lines += _bots(live, output, now, verbose=arguments.verbose)
+        lines += _kept(view, output, wiring.state)
         lines += [line for name, value in surroundings_text(around, now) for line in _fact(name, value, output)]
         output.lines([*lines, *_next_step(view, arguments.folders or wiring.files.sessions, arguments.recursive)])
         for problem in problems:
@@ -73,14 +80,25 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     return exit_codes.USAGE if problems else exit_codes.DONE
 
 
-def _text(view: FleetView, output: Output, now: datetime, state: StateFolder, *, verbose: bool) -> list[str]:
+def _sessions(view: FleetView, output: Output, now: datetime, *, verbose: bool) -> list[str]:
     from core.commands.sessions_text import folder_lines
-    from core.session_files.model import Usage
     from core.session_files.verdicts import FolderReport
 
     lines: list[str] = []
     for plan in view.plans:
         lines += [*folder_lines(FolderReport(plan, {}), output, now=now, verbose=verbose), ""]
+    return lines
+
+
+def _bots(live: LiveView, output: Output, now: datetime, *, verbose: bool) -> list[str]:
+    from core.commands.live_text import bots_block
+
+    return bots_block(live, output, now, verbose=verbose)
+
+
+def _kept(view: FleetView, output: Output, state: StateFolder) -> list[str]:
+    from core.session_files.model import Usage
+
     locks = [entry for plan in view.plans for entry in plan.entries if entry.seen.family.lock is not None]
     held = sum(entry.seen.occupancy.usage is Usage.IN_USE for entry in locks)
     found = sum(plan.folder.lock_files for plan in view.plans)
@@ -90,8 +108,7 @@ def _text(view: FleetView, output: Output, now: datetime, state: StateFolder, *,
         ("backups", _logins(view.backups, state.backups, "backup", "backups")),
         *_set_aside(view.set_aside),
     ]
-    lines += [line for name, value in facts for line in _fact(name, value, output)]
-    return [*lines, *_runs(view)]
+    return [*(line for name, value in facts for line in _fact(name, value, output)), *_runs(view)]
 
 
 def _fact(name: str, value: str, output: Output) -> list[str]:

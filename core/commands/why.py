@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from core.monitoring import CopyView, SessionView
+    from core.monitoring.live import LiveView
     from core.session_files.model import Contents, PlanEntry
     from core.state import Change
 
 SUMMARY = (
-    "Tell all that is known of one session: who holds it, what lies beside it, what is inside, what would be done."
+    "Tell all that is known of one session: who holds it, how its bot is, what lies beside it, what is inside, "
+    "what would be done."
 )
 EXAMPLES = """\
   monitor_system.py why sessions/shop_03
@@ -33,26 +35,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Collect and show."""
     from core.commands.documents import why_document
+    from core.commands.live_documents import live_document
     from core.commands.wiring import wire
-    from core.monitoring import collect_session
+    from core.monitoring import collect_live, collect_session
     from utils.clock import utc_now
 
+    wiring = wire()
     now = utc_now()
-    view = collect_session(arguments.file, wire().state, now=now)
+    view = collect_session(arguments.file, wiring.state, now=now)
+    live = collect_live([view.entry.seen.family], wiring.state, wiring.redis.url, now=now)
     if output.json:
-        output.document(why_document(view))
+        output.document(why_document(view, live_document(live, live.joined)))
     else:
-        output.lines(_text(view, output, now))
+        output.lines(_text(view, live, output, now))
     return exit_codes.DONE
 
 
-def _text(view: SessionView, output: Output, now: datetime) -> list[str]:
+def _text(view: SessionView, live: LiveView, output: Output, now: datetime) -> list[str]:
     from core.session_files.verdicts import state_of
     from utils.redact import printable
 
     entry = view.entry
     shown = printable(entry.seen.family.path)
-    lines = [f"{shown}: {state_of(entry, view.result)}", "", *_labelled(_facts(view, now), output)]
+    lines = [
+        f"{shown}: {state_of(entry, view.result)}",
+        "",
+        *_labelled([*_facts(view, now), *_live(live, view, now)], output),
+    ]
     for note, finding in zip(entry.notes, view.findings, strict=True):
         told = [
             ("found", printable(note.detail)),
@@ -70,6 +79,14 @@ def _text(view: SessionView, output: Output, now: datetime) -> list[str]:
     if view.changes:
         lines += ["", "Done to it before:", *map(_change, view.changes)]
     return lines
+
+
+def _live(live: LiveView, view: SessionView, now: datetime) -> list[tuple[str, str]]:
+    from core.commands.live_text import bot_facts, unknown_lines
+
+    shown = [*live.of(view.entry.seen.family.path), *live.namesakes]
+    facts = [fact for one in shown for fact in bot_facts(one, now)]
+    return [*facts, *(("bots", line) for line in unknown_lines(live.statuses))]
 
 
 def _would(entry: PlanEntry) -> list[str]:

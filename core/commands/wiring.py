@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from core.client.settings import CLIENT_ROOM, ClientSettings
 from core.errors import ConfigError
-from core.fleet.settings import FLEET_ROOM, FleetSettings
+from core.fleet.settings import BOTS_ROOM, FLEET_ROOM, BotSettings, FleetSettings
 from core.session_files.backups.settings import BACKUP_ROOM, BackupSettings
 from core.session_files.settings import FILES_ROOM, FilesSettings
 from core.settings import Declaration, Room, load_settings
@@ -38,7 +38,7 @@ def _parse_log_format(text: str) -> str:
 LOG_ROOM = Room(
     "log", LogSettings, {"format": Declaration("GAVAT_LOG_FORMAT", _parse_log_format, "write text or json")}
 )
-ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM, BACKUP_ROOM, CLIENT_ROOM, FLEET_ROOM, REDIS_ROOM)
+ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM, BACKUP_ROOM, CLIENT_ROOM, FLEET_ROOM, BOTS_ROOM, REDIS_ROOM)
 """All that may be set; any other name is an error."""
 
 
@@ -51,6 +51,7 @@ class Wiring(NamedTuple):
     backup: BackupSettings
     client: ClientSettings
     fleet: FleetSettings
+    bots: dict[str, BotSettings]
     redis: RedisSettings
 
 
@@ -58,8 +59,16 @@ def wire(flags: Mapping[str, Any] | None = None) -> Wiring:
     """Settings from flags, environment, gavat.toml and defaults; raises ConfigError."""
     config = os.path.join(ROOT, "gavat.toml")
     filled = load_settings(ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
-    state, files, log, backup, client, fleet, redis = filled
-    return Wiring(files, StateFolder(os.path.abspath(state.path)), log, backup, client, fleet, redis)
+    state, files, log, backup, client, fleet, bots, redis = filled
+    return Wiring(files, StateFolder.at(state.path), log, backup, client, fleet, bots, redis)
+
+
+def refuse_without_application(client: ClientSettings) -> None:
+    """Raise ConfigError where api_id or api_hash is not set: without them nobody talks to Telegram."""
+    if not client.api_id or not client.api_hash:
+        missing = "GAVAT_API_ID" if not client.api_id else "GAVAT_API_HASH"
+        hint = "set it, or [client] in gavat.toml: my.telegram.org, API development tools, shows both"
+        raise ConfigError(f"{missing} is not set", hint=hint)
 
 
 class Target(NamedTuple):

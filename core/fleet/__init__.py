@@ -4,8 +4,10 @@ controller   what a program holds: start, stop, reload, handlers
 supervise    one bot: start, serve, start again, or give it up by name
 handlers     the program's functions, counted and kept from hurting each other
 wave         who may start when: a few at a time, at a distance, and not into a flood
+roster       which bots are wanted, each with its own settings and handlers, and what a reload changes (pure)
+handler_paths   from `mybot.handlers:answer` to the function
 judge        what a failure means for a bot (pure)
-settings, model
+settings, proxy, model
 
 Imports run up this list, never down.
 """

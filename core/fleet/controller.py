@@ -9,16 +9,31 @@ from pathlib import Path
 from typing import Any
 
 from core.client.client import GavatClient
-from core.client.settings import ClientSettings
+from core.client.preparation import session_path
+from core.client.settings import ClientSettings, Surroundings, surroundings
 from core.client.termination import on_sigterm
 from core.errors import ConfigError, GavatError
-from core.fleet.handlers import Counts, Ears, Handler, Handlers, group_messages, private_messages
+from core.fleet.handler_paths import find_handler, look_in
+from core.fleet.handlers import (
+    Counts,
+    Ears,
+    Handler,
+    Handlers,
+    Listening,
+    group_messages,
+    is_marked,
+    listening,
+    private_messages,
+)
 from core.fleet.model import BotStatus
-from core.fleet.settings import FleetSettings, fleet_settings
+from core.fleet.roster import Change, Kind, WantedBot, plan_change, wanted_bots
+from core.fleet.settings import BotSettings, FleetSettings, bots_settings, config_folder, fleet_settings
 from core.fleet.supervise import Supervisor
 from core.fleet.wave import Wave
 from core.session_files.looking.listing import Listing
 from core.session_files.model import EntryKind
+from core.state import BotFigures, StateFolder, publish_status
+from core.state.settings import ROOT
 from utils.clock import Clock, utc_now
 
 logger = logging.getLogger("gavatcore.fleet")
@@ -35,7 +50,8 @@ class BotController:
         asyncio.run(fleet.run())
 
     Options that are not named here are Telethon's, the same for every bot. Without `settings` (and `clients`, `api_id`,
-    `api_hash`) the environment and `gavat.toml` count. Raises ConfigError for a setting that cannot be read.
+    `api_hash`) the environment and `gavat.toml` count, for single bots `[bots.NAME]` and what `set_bot` says. Raises
+    ConfigError for a setting that cannot be read.
     """
 
     def __init__(
@@ -49,35 +65,44 @@ class BotController:
         clock: Clock = utc_now,
         **options: Any,
     ) -> None:
-        self._sessions = [str(one) for one in sessions]
+        self._sessions = tuple(map(str, sessions))
+        self._given = settings
         self._settings = settings or fleet_settings(os.environ)
         self._clock = clock
         self._api = (api_id, api_hash)
-        self._of_clients: dict[str, Any] = {"settings": clients, "state": state, "clock": clock, **options}
+        self._clients = clients
+        self._of_clients: dict[str, Any] = {"state": state, "clock": clock, **options}
+        self._own: dict[str, BotSettings] = {}
+        """What the program says of single bots, by name or path."""
         self._handlers = Handlers()
         self._wave = Wave(self._settings)
         self._bots: dict[str, _Bot] = {}
         self._runner: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._stop_wanted = asyncio.Event()
+        self._changing = asyncio.Lock()
 
     # Handlers
 
     def on_private(self, handler: Handler) -> Handler:
         """Call `handler` for each message that a person writes to a bot; a method, and a decorator."""
-        self.add_event_handler(handler, private_messages())
+        self._add_handler(Listening(handler, private_messages(), Kind.ON_PRIVATE))
         return handler
 
     def on_group(self, handler: Handler) -> Handler:
         """Call `handler` for each message in a group that a bot is in; a method, and a decorator."""
-        self.add_event_handler(handler, group_messages())
+        self._add_handler(Listening(handler, group_messages(), Kind.ON_GROUP))
         return handler
 
     def add_event_handler(self, handler: Handler, event: Any) -> None:
         """Have every bot call `handler` for an event of Telethon's, now and later ones too."""
-        self._handlers.add(handler, event)
+        self._add_handler(Listening(handler, event, Kind.HANDLERS))
+
+    def _add_handler(self, one: Listening) -> None:
+        self._handlers.add(one)
         for bot in self._bots.values():
-            bot.ears.add(handler, event)
+            if bot.wanted.takes(one.kind):
+                bot.ears.add(one.handler, one.event)
 
     def remove_event_handler(self, handler: Handler) -> None:
         """Have no bot call it any more."""
@@ -85,11 +110,42 @@ class BotController:
         for bot in self._bots.values():
             bot.ears.remove(handler)
 
+    # Single bots
+
+    def set_bot(self, name: str, settings: BotSettings) -> None:
+        """Say what one bot has of its own, by its session's name or path; from the next start or `reload` on.
+
+        It stands in place of `[bots.NAME]` in gavat.toml.
+        """
+        self._own[name] = settings
+
+    def wanted(self, *sessions: str) -> tuple[WantedBot, ...]:
+        """Every session as it is to run, those with `run = false` included; reads settings and folders, and blocks.
+
+        Modules that handlers are in are imported, unless they are already. `sessions`: in place of those given before.
+        Raises ConfigError.
+        """
+        folders = (os.getcwd(), config_folder(os.environ), ROOT)
+        look_in(folders)
+
+        def find(name: Any, where: str) -> Any:
+            return find_handler(name, where, folders)
+
+        settings = self._given or fleet_settings(os.environ)
+        found = wanted_bots(_find(sessions or self._sessions), settings, bots_settings(os.environ) | self._own, find)
+        for bot in found:
+            _refuse_unmarked(bot)
+        return found
+
     # Looking
 
     def statuses(self) -> tuple[BotStatus, ...]:
         """Every bot, by path."""
         return tuple(bot.supervisor.status() for _path, bot in sorted(self._bots.items()))
+
+    def stats(self) -> tuple[BotFigures, ...]:
+        """What is published of every bot, by path; see `core.state.status.publish_status`."""
+        return tuple(bot.supervisor.stats() for _path, bot in sorted(self._bots.items()))
 
     def client(self, name: str) -> GavatClient:
         """The bot of that name or path; raises GavatError when there is none."""
@@ -110,30 +166,42 @@ class BotController:
                 await self.stop()
 
     async def start(self) -> None:
-        """Begin to start the bots, in the background; raises ConfigError when a folder cannot be read."""
+        """Begin to start the bots, in the background; raises ConfigError when a setting or folder cannot be read."""
         if self._runner is None:
             self._stop_wanted.clear()
-            paths = await asyncio.to_thread(self._find)
+            wanted, given = await asyncio.to_thread(self._look)
+            state = StateFolder.at(self._of_clients["state"] or given.state.path)
             ready = asyncio.get_running_loop().create_future()
             self._bots.clear()  # those of the time before a `stop`, kept for their statuses
-            self._runner = asyncio.create_task(self._supervise(ready))
+            self._runner = asyncio.create_task(self._supervise(ready, state, given.redis.url))
             await ready
-            for path in paths:
-                self._add(path)
+            for bot in wanted:
+                if bot.settings.run:
+                    self._add(bot, given)
 
-    async def reload(self) -> None:
-        """Look for sessions again: new ones are started, those that are gone are stopped. Raises ConfigError.
+    async def reload(self, *sessions: str | Path) -> Change:
+        """Read settings and folders again: new bots are started, those that are gone stopped, changed ones both.
 
-        A bot that was given up gets another chance: its operator may have logged in anew.
+        Gives what has changed. `sessions`: in place of those given before. A bot that was given up gets another chance:
+        its operator may have logged in anew. New handlers are taken on without a restart of their bots; what runs keeps
+        its `[client]` settings. Raises ConfigError, and then nothing has changed.
         """
-        paths = await asyncio.to_thread(self._find)
-        leaving = [path for path, bot in self._bots.items() if path not in paths or bot.task.done()]
-        tasks = [self._bots.pop(path).task for path in leaving]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for path in paths:
-            self._add(path)
+        async with self._changing:
+            named = tuple(map(str, sessions)) or self._sessions
+            wanted, given = await asyncio.to_thread(self._look, *named)
+            self._sessions = named
+            over = {path for path, bot in self._bots.items() if bot.task.done()}
+            change = plan_change({path: bot.wanted for path, bot in self._bots.items()}, wanted, over)
+            tasks = [self._bots.pop(path).task for path in change.stop]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for bot in change.start:
+                self._add(bot, given)
+            for bot in change.hear:
+                self._bots[bot.path].wanted = bot
+                self._bots[bot.path].ears.replace(self._hears(bot))
+            return change
 
     async def stop(self) -> None:
         """Stop all bots at once, each saved, closed and its leases given back; harmless when nothing runs."""
@@ -143,42 +211,61 @@ class BotController:
             runner.cancel()
             await asyncio.gather(runner, return_exceptions=True)
 
-    async def _supervise(self, ready: asyncio.Future[None]) -> None:
+    async def _supervise(self, ready: asyncio.Future[None], state: StateFolder, redis_url: str) -> None:
         try:
-            async with asyncio.TaskGroup() as group:
+            async with publish_status(self.stats, state=state, redis_url=redis_url), asyncio.TaskGroup() as group:
                 self._group = group
                 ready.set_result(None)
                 await asyncio.Event().wait()  # until `stop` cancels it, and the group cancels its bots
         finally:
             self._group = None
 
-    def _add(self, path: str) -> None:
-        if path in self._bots or self._group is None:
-            return
-        client, counts = GavatClient(path, *self._api, **self._of_clients), Counts()
-        ears = Ears(client, counts)
-        for handler, event in self._handlers:
-            ears.add(handler, event)
-        supervisor = Supervisor(
-            client, path, wave=self._wave, counts=counts, settings=self._settings, clock=self._clock
-        )
-        self._bots[path] = _Bot(supervisor, ears, self._group.create_task(supervisor.run()))
+    def _look(self, *sessions: str) -> tuple[tuple[WantedBot, ...], Surroundings]:
+        """What is wanted, and what its clients are given: read once, so that a later mistake there stops no restart."""
+        given = surroundings(os.environ)
+        return self.wanted(*sessions), given._replace(client=self._clients or given.client)
 
-    def _find(self) -> list[str]:
-        """The session files that were named, and those in the folders that were."""
-        found: list[str] = []
-        for given in self._sessions:
-            found += _sessions_in(given) if os.path.isdir(given) else [given]
-        return list(dict.fromkeys(map(os.path.abspath, found)))
+    def _add(self, wanted: WantedBot, given: Surroundings) -> None:
+        if self._group is None:
+            return
+        own, (api_id, api_hash) = wanted.settings, self._api
+        client = GavatClient(
+            wanted.path,
+            own.api_id or api_id,
+            own.api_hash or api_hash,
+            settings=given,
+            **self._of_clients | own.options,
+        )
+        counts = Counts()
+        ears = Ears(client, counts)
+        ears.replace(self._hears(wanted))
+        supervisor = Supervisor(
+            client, wanted.path, wave=self._wave, counts=counts, settings=self._settings, clock=self._clock
+        )
+        self._bots[wanted.path] = _Bot(wanted, supervisor, ears, self._group.create_task(supervisor.run()))
+
+    def _hears(self, wanted: WantedBot) -> list[Listening]:
+        """What the settings have it hear, and what the program has all hear that have nothing of their own."""
+        of_settings = [one for heard in wanted.hears for one in listening(heard.kind, heard.handler)]
+        return of_settings + [one for one in self._handlers if wanted.takes(one.kind)]
 
 
 class _Bot:
     """One bot of the fleet, and the task that keeps it running."""
 
-    def __init__(self, supervisor: Supervisor, ears: Ears, task: asyncio.Task[None]) -> None:
+    def __init__(self, wanted: WantedBot, supervisor: Supervisor, ears: Ears, task: asyncio.Task[None]) -> None:
+        self.wanted = wanted
         self.supervisor = supervisor
         self.ears = ears
         self.task = task
+
+
+def _find(given: tuple[str, ...]) -> list[str]:
+    """The session files that were named, and those in the folders that were."""
+    found: list[str] = []
+    for one in given:
+        found += _sessions_in(one) if os.path.isdir(one) else [session_path(one)]
+    return list(dict.fromkeys(map(os.path.abspath, found)))
 
 
 def _sessions_in(folder: str) -> list[str]:
@@ -187,3 +274,13 @@ def _sessions_in(folder: str) -> list[str]:
         return [family.path for family in families if family.kind is EntryKind.SESSION]
     except OSError as error:
         raise ConfigError(f"the folder of sessions cannot be read ({error.strerror})", path=folder) from error
+
+
+def _refuse_unmarked(bot: WantedBot) -> None:
+    for kind, handler in bot.hears:
+        if kind is Kind.HANDLERS and not is_marked(handler):
+            name = getattr(handler, "__qualname__", handler)
+            raise ConfigError(
+                f"handlers: {name} in {getattr(handler, '__module__', None)} does not say what it is called for",
+                hint="mark it with @events.register(…) of Telethon, or put it into on_private or on_group",
+            )

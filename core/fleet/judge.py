@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from core.client.model import FailureKind, Health, StartFailure
+from core.client.model import LEASE_CODES, FailureKind, Health, StartFailure
 from core.fleet.model import Judgement, Verdict
 from utils.backoff import BackoffPolicy
 
@@ -35,8 +35,12 @@ def judge_start(failure: StartFailure, *, failures: int, backoff: BackoffPolicy,
 
 
 def judge_end(health: Health, *, failures: int, backoff: BackoffPolicy, chance: float) -> Judgement:
-    """What to do after a running bot ended by itself: with a code, Telegram or its lease said so for good."""
-    if health.code:
+    """What to do after a running bot ended by itself: with a code of Telegram's, that is for good.
+
+    Without its lease it waits like any other that wants it, and takes over when the one who has it is gone.
+    """
+    if health.code and health.code not in LEASE_CODES:
         return Judgement(verdict=Verdict.GIVE_UP, code=health.code, reason=health.detail)
     after = backoff.delay(failures, chance=chance)
-    return Judgement(verdict=Verdict.START_AGAIN, code="ENDED", reason="it ended by itself", after=after)
+    reason = health.detail or "it ended by itself"
+    return Judgement(verdict=Verdict.START_AGAIN, code=health.code or "ENDED", reason=reason, after=after)

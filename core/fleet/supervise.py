@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import random
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from core.client.client import GavatClient
@@ -13,6 +13,7 @@ from core.fleet.judge import judge_end, judge_start
 from core.fleet.model import BotState, BotStatus, Judgement, Verdict
 from core.fleet.settings import FleetSettings
 from core.fleet.wave import Wave
+from core.state.status_model import BotFigures
 from utils.backoff import BackoffPolicy
 from utils.clock import Clock
 
@@ -77,6 +78,25 @@ class Supervisor:
             health=self.client.health if self._state is BotState.RUNNING else None,
         )
 
+    def stats(self) -> BotFigures:
+        """What is published of it: of a bot that does not run, why not, and until when."""
+        figures = replace(
+            self.client.stats(),
+            restarts=max(self._starts - 1, 0),
+            handled=self._counts.handled,
+            failed=self._counts.failed,
+        )
+        if self._state is BotState.RUNNING:
+            return figures
+        return replace(
+            figures,
+            state=self._state.value,
+            since=self._since,
+            code=self._code,
+            reason=self._reason,
+            until=self._next_start_at,
+        )
+
     async def _live_once(self) -> Judgement:
         """Start and serve once, and say what the end means."""
         async with self._wave.turn():
@@ -102,7 +122,7 @@ class Supervisor:
         self._become(BotState.WAITING, judgement)
         self._next_start_at = self._clock() + judgement.after
         logger.warning("%s: starts again in %s: %s", self.client.name, judgement.after, judgement.reason)
-        await asyncio.sleep(judgement.after.total_seconds())
+        await self.client.wait_until_free(judgement.after)
         self._next_start_at = None
 
     def _become(self, state: BotState, judgement: Judgement | None = None) -> None:

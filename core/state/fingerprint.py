@@ -69,5 +69,5 @@ def _unusable(state: StateFolder, error: OSError) -> StateError:
     return StateError(
         f"the fleet's secret cannot be used ({error.strerror})",
         path=state.install_key,
-        hint="bring it back from a backup of the state folder; without bots running it may be removed, and a new one is made",
+        hint="bring it back from a backup of the state folder; while no bot runs it may be removed, and is made anew",
     )

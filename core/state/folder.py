@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from core.errors import StateError
 
@@ -12,6 +12,11 @@ class StateFolder(NamedTuple):
     """Paths below the state folder; making it is a separate step, so that looking creates nothing."""
 
     path: str
+
+    @classmethod
+    def at(cls, path: str | os.PathLike[str]) -> Self:
+        """The folder of that name, seen from the working directory of now."""
+        return cls(os.path.abspath(path))
 
     @property
     def runs(self) -> str:
@@ -37,6 +42,11 @@ class StateFolder(NamedTuple):
     def leases(self) -> str:
         """Lock files of logins, named by fingerprint."""
         return os.path.join(self.path, "leases")
+
+    @property
+    def status(self) -> str:
+        """What processes say of their bots, one file each."""
+        return os.path.join(self.path, "status")
 
     @property
     def install_key(self) -> str:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from utils.processes import ProcessIdentity
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotFigures:
@@ -49,9 +51,10 @@ class ProcessStatus:
     process: str
     """Name of the document: host, process and start, such as `eu-1.811.1763719200`; a file name."""
     host: str
-    pid: int
+    identity: ProcessIdentity
+    """By which the kernel of that host still knows the process."""
     started_at: datetime
-    """Start of the process, as the kernel tells it; with the PID it names the process for good."""
+    """Start of the process, for people."""
     command: str
     """Program and script; arguments masked."""
     at: datetime
@@ -60,6 +63,8 @@ class ProcessStatus:
     """Who reads it later than that reads old news: the process ended without a word, or its event loop is stuck."""
     loop_lag: timedelta
     """How late the event loop was at worst since the last document."""
+    problem: str = ""
+    """What of it could not be asked: then `bots` or `rooms` say less than there is."""
     bots: tuple[BotFigures, ...] = ()
     rooms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What other rooms publish, by name: numbers and texts of `stats()`."""

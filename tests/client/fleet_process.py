@@ -15,6 +15,7 @@ from telethon import events
 
 from core.gavat_client import GavatClient
 from tests.crash.nursery import acknowledge
+from tests.telegram.loopback import stay_on_loopback
 
 LONGEST_HANDLING = 0.03
 PAUSE = 0.1
@@ -121,5 +122,6 @@ class Worker:
 
 
 def make_client(session: Path, **options: Any) -> GavatClient:
-    """A client of ours with its state beside the sessions."""
+    """A client of ours with its state beside the sessions, that cannot leave this machine."""
+    stay_on_loopback()
     return GavatClient(session, 1, "hash", state=session.parent / "state", **options)

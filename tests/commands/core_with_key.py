@@ -11,9 +11,11 @@ if __name__ == "__main__":
     from telethon.crypto import rsa
 
     from core.commands.bots import main
+    from tests.telegram.loopback import stay_on_loopback
 
     signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # tests that run in a shell's background inherit it ignored
+    stay_on_loopback()
     rsa.add_key(os.environ["TELEGRAM_KEY"], old=False)
     sys.exit(main())

@@ -38,6 +38,8 @@ def _completed(tool: Tool, folder: Path, script: str, *words: str) -> str:
         (MONITOR, ["ex"], "explain"),
         (MONITOR, ["why", "READ"], "README.md"),
         (CORE, ["lo"], "login"),
+        (CORE, ["run", "--dr"], "--dry-run"),
+        (CORE, ["run", "READ"], "README.md"),
         (CORE, ["login", "--ag"], "--again"),
         (CORE, ["login", "READ"], "README.md"),
     ],

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from telethon.tl.functions.messages import SendMessageRequest
 
 from core.commands.logs import RunLog
+from core.commands.output import Output
+from core.commands.run_logs import log_to_stderr
 from core.errors import FolderReadOnly
 from core.session_files.model import EntryResult, Outcome, PlanEntry
 from tests.deciders.builders import inspection, journal, plan
@@ -62,10 +67,10 @@ def test_a_failure_is_an_error(capsys: pytest.CaptureFixture[str], entry: PlanEn
 def test_a_folder_that_was_made_private_has_a_line(tool: Tool, crashed: Path) -> None:
     """With the mode that it had; a run that changes no folder says nothing of it."""
     crashed.chmod(0o755)
-    logging = Tool(tool.state, {"GAVAT_LOG_FORMAT": "json"})
+    with_lines = Tool(tool.state, {"GAVAT_LOG_FORMAT": "json"})
 
-    told = [json.loads(line) for line in logging.cleanup(crashed).stderr.splitlines()]
-    again = logging.cleanup(crashed).stderr
+    told = [json.loads(line) for line in with_lines.cleanup(crashed).stderr.splitlines()]
+    again = with_lines.cleanup(crashed).stderr
 
     (line,) = (one for one in told if one["path"] == str(crashed))
     assert (line["level"], line["code"], line["message"]) == ("INFO", "GV112", "mended: set 0700, was 0755")
@@ -105,3 +110,64 @@ def test_another_format_is_refused(tool: Tool) -> None:
 
     assert refused.returncode == 2
     assert "GAVAT_LOG_FORMAT: «xml» is no format of log lines · write text or json" in refused.stderr
+
+
+@pytest.fixture
+def _own_loggers() -> Iterator[None]:
+    """What a fleet's process sets for all loggers is taken back."""
+    root, ours = logging.getLogger(), logging.getLogger("gavatcore")
+    before = (root.handlers, root.level, ours.level)
+    yield
+    root.handlers = before[0]
+    root.setLevel(before[1])
+    ours.setLevel(before[2])
+    logging.captureWarnings(capture=False)
+
+
+@pytest.mark.usefixtures("_own_loggers")
+def test_a_traceback_follows_in_lines_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
+    """Indented, so that no text of an exception can be taken for another line."""
+    log_to_stderr("text", Output(json=False, colour=False, quiet=False), quiet=False, verbose=False)
+    try:
+        raise ValueError("x\n2026-11-21T08:41:26Z INFO gavatcore.fleet: forged")
+    except ValueError:
+        logging.getLogger("gavatcore.fleet").exception("alice: a handler\nfailed")
+
+    first, *others = lines_of(capsys)
+    assert first.endswith("Z ERROR gavatcore.fleet: alice: a handler\\nfailed")
+    assert all(line.startswith("    ") for line in others)
+    assert any("forged" in line for line in others)
+
+
+@pytest.mark.usefixtures("_own_loggers")
+def test_a_fleet_writes_no_request_and_no_bytes_of_telethons(capsys: pytest.CaptureFixture[str]) -> None:
+    """A request holds texts and phone numbers; bytes may be a key."""
+    log_to_stderr("text", Output(json=False, colour=False, quiet=False), quiet=False, verbose=False)
+    telethon = logging.getLogger("telethon.network.mtprotosender")
+    request = SendMessageRequest("me", "the text of a message")
+
+    telethon.info("connecting")
+    telethon.error("Request caused struct.error: %s: %s", "short", request)
+    telethon.warning("remaining data %r", b"a key")
+
+    assert [line.partition(": ")[2] for line in lines_of(capsys)] == [
+        "Request caused struct.error: short: SendMessageRequest",
+        "remaining data '5 bytes'",
+    ]
+
+
+@pytest.mark.usefixtures("_own_loggers")
+@pytest.mark.parametrize(("options", "levels"), [((False, False), "IW"), ((True, False), "W"), ((False, True), "DIW")])
+def test_a_quiet_fleet_says_less_and_a_verbose_one_more(
+    capsys: pytest.CaptureFixture[str], options: tuple[bool, bool], levels: str
+) -> None:
+    """Of our own lines; of all other libraries from WARNING on."""
+    quiet, verbose = options
+    log_to_stderr("text", Output(json=False, colour=False, quiet=quiet), quiet=quiet, verbose=verbose)
+    for name in ("gavatcore.fleet", "somebody"):
+        for level in (logging.DEBUG, logging.INFO, logging.WARNING):
+            logging.getLogger(name).log(level, "x")
+
+    told = [line.split(" ")[1:3] for line in lines_of(capsys)]
+    assert "".join(level[0] for level, name in told if name == "gavatcore.fleet:") == levels
+    assert [level for level, name in told if name == "somebody:"] == ["WARNING"]

@@ -17,8 +17,10 @@ from core.findings import FINDINGS
 from core.state import StateFolder, run_lock
 from tests.deciders.builders import file_stat, inspection, plan
 from tests.documents.schemas import PREFIX, SCHEMAS, closed, errors
+from tests.state.builders import ELSEWHERE, bot, process, put_file
 from tests.telegram import TelegramThread
 from tests.tool import CLEANUP, CORE, MONITOR, Tool
+from utils.clock import utc_now
 
 Document = dict[str, Any]
 
@@ -81,7 +83,18 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> list[Printed]:
     return commands.kept
 
 
+def publish_bots(state: StateFolder, fleet: Path) -> None:
+    """A process of this host that is heard of, one of another host that is not, and what is no status."""
+    session = bot("shop_01", path=str(fleet / "shop_01.session"), state="flooded", until=utc_now(), restarts=1)
+    now = utc_now()
+    put_file(state, process(session, bot("shop_02", state="waiting"), at=now, rooms={"gpt": {"hits": 3}}, problem="x"))
+    elsewhere = {"process": "eu-2.1.1", "host": "eu-2", "identity": ELSEWHERE}
+    put_file(state, process(bot("shop_03"), **elsewhere))
+    Path(state.status, "bad.json").touch()
+
+
 def look_at(commands: Commands, fleet: Path) -> None:
+    publish_bots(StateFolder(str(commands.tool.state)), fleet)
     commands.cleanup("files", "-n", fleet)
     commands.cleanup("-n", "--exit-code", "--deep", fleet)
     commands.monitor("report", fleet)
@@ -115,12 +128,13 @@ def plan_and_apply(commands: Commands, base: Path) -> None:
 
 
 def log_in(commands: Commands, base: Path) -> None:
-    """The session is logged in already; `tests/commands/test_login.py` checks the document of a new login."""
+    """The session is logged in already; `test_login.py` checks the document of a new login, `test_run.py` of a run."""
     application = Tool(base / "state", {"GAVAT_API_ID": "1", "GAVAT_API_HASH": "hash"})
     with TelegramThread() as server:
         alice = server.call(lambda telegram: telegram.add_user("alice"))
         path = server.call(lambda _telegram: alice.session_file(base / "alice.session"))
         Commands(application, commands.kept).core("login", path)
+        Commands(application, commands.kept).core("run", "-n", path)
 
 
 def care_for(commands: Commands, fleet: Path) -> None:
@@ -229,6 +243,17 @@ def test_the_fleet_shows_what_sessions_come_to(printed: list[Printed]) -> None:
     assert found >= {"GV101", "GV102", "GV104", "GV106", "GV111", "GV114", "GV120", "GV130", "GV140", "GV141"}
     assert any(session["holders"] for session in sessions)
     assert any(session["lock_file"] for session in sessions)
+
+
+def test_the_documents_tell_of_bots(printed: list[Printed]) -> None:
+    """Here and elsewhere, heard of and not, and what could not be read."""
+    live = {
+        one.name: one.document["live"] for one in printed if "live" in one.document and one.document["live"]["bots"]
+    }
+
+    assert live.keys() == {"gavat.report", "gavat.locks", "gavat.why"}
+    assert {one["condition"] for one in live["gavat.report"]["processes"]} == {"fresh", "silent"}
+    assert [one["why"] for one in live["gavat.locks"]["unread"]] == ["it is no JSON"]
 
 
 def test_the_summary_counts_the_sessions(printed: list[Printed]) -> None:

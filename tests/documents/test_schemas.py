@@ -11,7 +11,10 @@ import pytest
 from core import errors as core_errors
 from core.client.backing_up import DAILY_BACKUP
 from core.client.mending import STARTED
+from core.client.model import HealthState
 from core.commands.programs import CLEANUP, CORE
+from core.commands.run_shown import LEFT_OUT, WOULD_START
+from core.fleet.model import BotState
 from core.monitoring.doctor import Level
 from core.session_files.model import (
     ContentsKind,
@@ -24,6 +27,7 @@ from core.session_files.model import (
 )
 from core.session_files.verdicts import WORST_FIRST
 from core.state import ChangeStatus
+from core.state.status_reading import Condition, Source
 from tests.documents.schemas import PREFIX, SCHEMAS, check, errors, objects
 from tests.house.repository import ROOT, source_modules
 
@@ -35,6 +39,7 @@ ERROR_KINDS = [
 WORDS: dict[str, list[str]] = {
     "state": list(WORST_FIRST),
     "error_kind": ERROR_KINDS,
+    "bot_state": [*(one.value for one in BotState), WOULD_START, LEFT_OUT],
     **{
         name: [one.value for one in words]
         for name, words in {
@@ -47,6 +52,9 @@ WORDS: dict[str, list[str]] = {
             "contents": ContentsKind,
             "change_status": ChangeStatus,
             "level": Level,
+            "condition": Condition,
+            "source": Source,
+            "health": HealthState,
         }.items()
         if issubclass(words, Enum)
     },

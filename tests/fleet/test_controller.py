@@ -188,6 +188,20 @@ async def test_reloading_starts_new_ones_and_stops_those_that_are_gone(town: Tow
 
 
 @pytest.mark.asyncio
+async def test_a_reload_may_name_other_sessions_and_the_next_one_keeps_to_them(town: Town) -> None:
+    bots(town, 2)
+    fleet = fleet_of(town)
+    await fleet.start()
+    await until(fleet, [BotState.RUNNING] * 2)
+
+    for named in ([town.folder / "bots" / "bot1"], []):
+        await fleet.reload(*named)
+        assert [one.name for one in fleet.statuses()] == ["bot1"]
+
+    await fleet.stop()
+
+
+@pytest.mark.asyncio
 async def test_a_fleet_starts_again_after_a_stop(town: Town) -> None:
     bots(town, 2)
     fleet = fleet_of(town)

@@ -9,6 +9,7 @@ from telethon.client import telegrambaseclient
 
 from tests.telegram.clients import session_folder
 from tests.telegram.leftovers import collect_leftovers, ignore_what_is_loaded
+from tests.telegram.loopback import DEFAULTS
 from tests.telegram.server import Telegram
 
 
@@ -22,10 +23,9 @@ def no_leftovers() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def stay_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Telethon goes to Telegram itself where a session's address does not suit it: here that is a port nobody has."""
-    monkeypatch.setattr(telegrambaseclient, "DEFAULT_IPV4_IP", "127.0.0.1")
-    monkeypatch.setattr(telegrambaseclient, "DEFAULT_IPV6_IP", "::1")
-    monkeypatch.setattr(telegrambaseclient, "DEFAULT_PORT", 1)
+    """See `tests.telegram.loopback`; for one test."""
+    for name, value in DEFAULTS.items():
+        monkeypatch.setattr(telegrambaseclient, name, value)
 
 
 @pytest_asyncio.fixture

@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from core.session_files.model import Holder
+from utils.processes import started_at
 from utils.redact import masked_command, printable
 
 Identity = tuple[int, int]
@@ -110,18 +111,6 @@ def _own_identities() -> Iterator[Identity]:
 def describe_holder(pid: int) -> Holder:
     """What may be told of a process; fields that cannot be read are empty."""
     return Holder(pid, _command(pid), _user(pid), started_at(pid), _unit(pid))
-
-
-def started_at(pid: int) -> float | None:
-    """When the process began, in seconds since 1970; None when it is gone or hidden."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as stat_file:
-            ticks = int(stat_file.read().rpartition(")")[2].split()[19])
-        with open("/proc/stat", encoding="ascii", errors="replace") as boot_file:
-            boot = next(int(line.split()[1]) for line in boot_file if line.startswith("btime "))
-    except (OSError, ValueError, IndexError, StopIteration):
-        return None
-    return boot + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _sees_all_processes() -> bool:

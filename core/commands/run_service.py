@@ -1,0 +1,170 @@
+"""A fleet that runs until it is told to stop: signals, the service manager, the status line."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from enum import Enum
+
+from core.client.model import HealthState
+from core.commands import exit_codes
+from core.commands.output import Output
+from core.commands.run_plan import RunPlan
+from core.errors import ConfigError
+from core.fleet.model import BotState, BotStatus
+from core.fleet.roster import Change
+from utils.redact import printable
+from utils.sd_notify import ServiceManager
+
+logger = logging.getLogger("gavatcore.fleet")
+_LOOK_EVERY, _LOOK_FOR_TERMINAL_EVERY = 2.0, 1.0
+"""Seconds between two looks at how the bots are."""
+_RUNNING = "running"
+Read = Callable[[], RunPlan]
+
+
+class Service:
+    """One run of a fleet."""
+
+    def __init__(self, plan: RunPlan, read: Read, manager: ServiceManager, output: Output) -> None:
+        """`read` gives the plan anew; it may block, and raise ConfigError."""
+        self.plan = plan
+        self.last: Sequence[BotStatus] = ()
+        """How every bot was when the stop began."""
+        self._fleet = plan.fleet
+        self._read = read
+        self._manager = manager
+        self._output = output
+        self._stop_wanted = asyncio.Event()
+        self._reload_wanted = asyncio.Event()
+        self.exit_code = exit_codes.DONE
+        self._is_over = False
+        self._terminal_matters = sys.stderr.isatty() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+
+    async def run(self) -> None:
+        """Start, serve until SIGTERM or SIGINT, stop whole. Raises ConfigError before the start."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._stop, exit_codes.DONE)
+        loop.add_signal_handler(signal.SIGINT, self._stop, exit_codes.INTERRUPTED)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        await self._fleet.start()
+        _tell_begin(self.plan)
+        self._manager.ready()
+        async with asyncio.TaskGroup() as group:
+            pulse = group.create_task(self._pulse())
+            others = [group.create_task(self._watch()), group.create_task(self._reload_when_wanted())]
+            try:
+                await self._stop_wanted.wait()
+            finally:
+                self._manager.stopping()
+                self.last = self._fleet.statuses()
+                for task in others:
+                    task.cancel()
+                await self._fleet.stop()
+                pulse.cancel()
+        self._output.clear_progress()
+        logger.info("stopped: %d bots", len(self.last))
+
+    def _stop(self, exit_code: int) -> None:
+        """The first signal counts; a stop takes two seconds at most, whatever comes meanwhile."""
+        if not self._stop_wanted.is_set():
+            self.exit_code = exit_code
+            self._stop_wanted.set()
+
+    def _hang_up(self) -> None:
+        """SIGHUP: the terminal was closed, or somebody wants a reload."""
+        if self._terminal_matters and not os.isatty(sys.stderr.fileno()):
+            self._leave_terminal()
+        else:
+            self._reload_wanted.set()
+
+    def _leave_terminal(self) -> None:
+        """Nobody reads what is written there any more; a fleet that nobody asked to outlive it (nohup) ends."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        if self._terminal_matters:
+            self._stop(exit_codes.DONE)
+
+    async def _pulse(self) -> None:
+        """Tell the manager that this loop is not stuck; in time, twice in each interval."""
+        if self._manager.watchdog_seconds is None:
+            return
+        while True:
+            self._manager.alive()
+            await asyncio.sleep(self._manager.watchdog_seconds / 2)
+
+    async def _watch(self) -> None:
+        every = _LOOK_FOR_TERMINAL_EVERY if self._output.shows_progress else _LOOK_EVERY
+        while True:
+            statuses = self._fleet.statuses()
+            text = status_text(statuses)
+            self._manager.status(text)
+            try:
+                self._output.progress(text)
+            except OSError:
+                self._leave_terminal()
+            self._say_when_nobody_serves(statuses)
+            await asyncio.sleep(every)
+
+    def _say_when_nobody_serves(self, statuses: Sequence[BotStatus]) -> None:
+        """Once each time: ending would have a service manager restart it, into the same refusals."""
+        is_over = all(status.state is BotState.GIVEN_UP for status in statuses)
+        if is_over and not self._is_over:
+            logger.error("every bot is given up: put right what their lines say, then reload (SIGHUP) or restart this")
+        self._is_over = is_over
+
+    async def _reload_when_wanted(self) -> None:
+        while await self._reload_wanted.wait():
+            self._reload_wanted.clear()
+            self._manager.reloading()
+            try:
+                await self._reload()
+            except ConfigError as error:
+                place = f"{error.path}: " if error.path else ""
+                hint = f"; {error.hint}" if error.hint else ""
+                logger.error("not reloaded, all goes on as before: %s%s%s", place, error, hint)
+            self._manager.ready()
+
+    async def _reload(self) -> None:
+        self.plan = await asyncio.to_thread(self._read)
+        for name in self.plan.strays:
+            logger.warning("[bots.%s]: there is no such session", printable(name))
+        _tell_change(await self._fleet.reload(*self.plan.sessions))
+
+
+def status_text(statuses: Sequence[BotStatus]) -> str:
+    """`197 of 200 running, 1 deaf, 2 given up`."""
+    counts = Counter(_word(status) for status in statuses)
+    running = counts.pop(_RUNNING, 0)
+    return ", ".join([f"{running} of {len(statuses)} running", *(f"{count} {word}" for word, count in counts.items())])
+
+
+def _word(status: BotStatus) -> str:
+    """A running bot that is not well is told by what it is."""
+    state: Enum = status.state
+    if status.health is not None and status.health.state is not HealthState.ALIVE:
+        state = status.health.state
+    return str(state.value)
+
+
+def _tell_begin(plan: RunPlan) -> None:
+    count = len(plan.wanted)
+    logger.info("%d bots start, %d at a time", count, plan.wiring.fleet.at_once)
+    deaf = sum(not bot.hears for bot in plan.wanted)
+    if deaf:
+        logger.warning("%d of %d bots have no handlers: they stay connected, and answer nobody", deaf, count)
+
+
+def _tell_change(change: Change) -> None:
+    begun = {bot.path for bot in change.start}
+    logger.info(
+        "reloaded: %d bots start, %d of them anew; %d stopped; %d have other handlers",
+        len(begun),
+        len(begun & set(change.stop)),
+        len(set(change.stop) - begun),
+        len(change.hear),
+    )

@@ -1,0 +1,128 @@
+"""Which bots are wanted, what each has of its own and hears, and what that changes in a fleet that runs (pure)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple
+
+from core.errors import ConfigError
+from core.fleet.settings import BotSettings, FleetSettings, HandlerName
+from core.session_files.looking.listing import SUFFIX
+
+Find = Callable[[HandlerName, str], Any]
+"""Gives the function that a setting (named second) means; raises ConfigError."""
+
+
+class Kind(Enum):
+    """What a handler is called for; the value is its setting in `[fleet]` and `[bots.NAME]`."""
+
+    ON_PRIVATE = "on_private"
+    ON_GROUP = "on_group"
+    HANDLERS = "handlers"
+    """What it is marked with, or what a program says."""
+
+
+class Heard(NamedTuple):
+    """One function of the settings."""
+
+    kind: Kind
+    handler: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedBot:
+    """One session, and how its bot is to run."""
+
+    name: str
+    path: str
+    settings: BotSettings
+    hears: tuple[Heard, ...]
+    """What the settings say; what a program adds comes on top."""
+
+    def takes(self, kind: Kind) -> bool:
+        """Whether it also hears what the fleet has of this kind."""
+        return getattr(self.settings, kind.value) is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a fleet that runs has to do to be as it is wanted."""
+
+    stop: tuple[str, ...]
+    """Paths; those that are also in `start` are started anew."""
+    start: tuple[WantedBot, ...]
+    hear: tuple[WantedBot, ...]
+    """Those that go on, with other handlers."""
+
+
+def wanted_bots(
+    paths: Sequence[str], fleet: FleetSettings, bots: Mapping[str, BotSettings], find: Find
+) -> tuple[WantedBot, ...]:
+    """A bot for each session, those that are to be left out included. Raises ConfigError."""
+    of_the_fleet = {kind: _heard(kind, getattr(fleet, kind.value), f"[fleet] {kind.value}", find) for kind in Kind}
+    wanted = []
+    for path in paths:
+        table, settings = _settings_of(path, paths, bots)
+        own = {kind: getattr(settings, kind.value) for kind in Kind}
+        hears = [
+            of_the_fleet[kind] if names is None else _heard(kind, names, f"[bots.{table}] {kind.value}", find)
+            for kind, names in own.items()
+        ]
+        wanted.append(WantedBot(name=session_title(path), path=path, settings=settings, hears=sum(hears, ())))
+    return tuple(wanted)
+
+
+def plan_change(running: Mapping[str, WantedBot], wanted: Sequence[WantedBot], over: Collection[str]) -> Change:
+    """From what runs, by path, to what is wanted; those that are `over` (given up) begin anew."""
+    by_path = {one.path: one for one in wanted if one.settings.run}
+    stop = [
+        path
+        for path, bot in running.items()
+        if path in over or path not in by_path or not _runs_alike(bot, by_path[path])
+    ]
+    going_on = {path: bot for path, bot in running.items() if path not in stop}
+    return Change(
+        stop=tuple(stop),
+        start=tuple(one for path, one in by_path.items() if path not in going_on),
+        hear=tuple(by_path[path] for path, bot in going_on.items() if by_path[path].hears != bot.hears),
+    )
+
+
+def session_title(path: str) -> str:
+    """The name that `[bots.NAME]` means a session by."""
+    return os.path.basename(path).removesuffix(SUFFIX)
+
+
+def _runs_alike(one: WantedBot, other: WantedBot) -> bool:
+    """Whether only their handlers differ, if anything."""
+    same, others = (bot.settings._replace(on_private=None, on_group=None, handlers=None) for bot in (one, other))
+    return same == others
+
+
+def _settings_of(path: str, paths: Sequence[str], bots: Mapping[str, BotSettings]) -> tuple[str, BotSettings]:
+    """The table of a session and its name: by path, or by a name that only one session has."""
+    name = session_title(path)
+    for table, settings in bots.items():
+        if "/" in table and _is_path_of(table, path):
+            return table, settings
+    by_name = [table for table in bots if table.removesuffix(SUFFIX) == name]
+    if not by_name:
+        return name, BotSettings()
+    table = by_name[0]
+    alike = [one for one in paths if session_title(one) == name]
+    if len(alike) > 1:
+        raise ConfigError(
+            f"[bots.{table}] may mean {' or '.join(alike)}", hint=f'name it by its path: [bots."{alike[0]}"]'
+        )
+    return table, bots[table]
+
+
+def _is_path_of(table: str, path: str) -> bool:
+    return os.path.abspath(table).removesuffix(SUFFIX) == path.removesuffix(SUFFIX)
+
+
+def _heard(kind: Kind, names: Sequence[HandlerName], where: str, find: Find) -> tuple[Heard, ...]:
+    return tuple(Heard(kind, find(name, where)) for name in names)
