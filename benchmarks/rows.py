@@ -13,6 +13,7 @@ from benchmarks.fleets import check_mended
 from benchmarks.measure import BARE, Run, in_turns, ours, peak_megabytes, peer, run
 from benchmarks.model import Limit, Rate, Row, seconds_text
 from benchmarks.ratio import ratio_row
+from benchmarks.telling import telling
 
 Measurement = Callable[[Bench], Iterator[Row]]
 
@@ -106,6 +107,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "salvage": salvaging,
     "start-tmpfs": starting_in_memory,
     "start-disk": starting_on_disk,
+    "telling": telling,
 }
 
 
