@@ -1,9 +1,11 @@
 """The rooms of gavatcore; imports run down this list only.
 
 commands                    arguments, exit codes, wiring, one renderer for text and JSON
-monitoring                  collect, judge, show: looks and never changes
+monitoring                  collect, judge, show: looks and never changes; it reads status and knows no client
+fleet (controller.py)       many bots: started in a wave, supervised, reloaded, drained
+client (gavat_client.py)    one bot: lease, inspect, mend, start, watch, stop; logins
 session_files               one Telethon session file on disk: inspect, plan, apply, report
-state                       what is kept between runs: history of runs, the run lock
+state                       what is kept: history of runs, status of running bots, the fleet's secret
 findings                    every finding code: what it means, why it matters, what to do
 settings                    flags, environment, gavat.toml, defaults
 errors                      the one error tree

@@ -133,10 +133,10 @@ class Valkey:
         self._offset.add(seconds)
         time.sleep(_CLOCK_KEPT)
 
-    def ask(self, *words: str | int) -> Any:
+    def ask(self, *words: str | int | bytes) -> Any:
         """One command by a connection of its own; no script and no code of ours."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=_STARTS_WITHIN) as connection:
-            texts = [str(word).encode() for word in words]
+            texts = [word if isinstance(word, bytes) else str(word).encode() for word in words]
             connection.sendall(b"*%d\r\n" % len(texts) + b"".join(b"$%d\r\n%s\r\n" % (len(t), t) for t in texts))
             with connection.makefile("rb") as answer:
                 return _read(answer)

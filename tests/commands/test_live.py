@@ -22,8 +22,8 @@ from tests.commands.terminal import on_terminal
 from tests.session_files.holding import IDLE, holding
 from tests.state.builders import ELSEWHERE, bot, process, put_file
 from tests.state.publishing import publisher
-from tests.state.small_valkey import Valkey
 from tests.tool import BARE, MONITOR, Tool
+from tests.valkey import Valkey
 from utils.clock import utc_now
 
 NOBODY = "no process publishes its bots; BotController and publish_status do: docs/embedding.md"

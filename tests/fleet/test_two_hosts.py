@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.fleet.village import House, Village, until
-from tests.telegram import Duplicates, Telegram, TelegramThread
+from tests.telegram import TelegramThread
 from tests.valkey import Valkey
 
 SIZE = 8
@@ -45,15 +45,9 @@ def valkey(tmp_path: Path) -> Iterator[Valkey]:
 
 
 @pytest.fixture
-def village(folder: Path) -> Iterator[Village]:
-    """Sessions, and a Telegram that burns every key it sees on two live connections."""
-
-    def be_strict(telegram: Telegram) -> None:
-        telegram.duplicates = Duplicates.TWO_CONNECTIONS | Duplicates.TWO_ADDRESSES
-
-    with TelegramThread() as server:
-        server.call(be_strict)
-        yield Village(server, folder, size=SIZE)
+def village(server: TelegramThread, folder: Path) -> Village:
+    """Their sessions; Telegram burns every key that it sees on two live connections."""
+    return Village(server, folder, size=SIZE)
 
 
 @contextmanager

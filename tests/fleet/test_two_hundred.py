@@ -2,14 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from telethon.errors import AuthKeyDuplicatedError
 
 from tests.fleet.village import House, Village, until
-from tests.telegram import Account, Duplicates, Fault, Telegram, TelegramThread
+from tests.telegram import Account, Fault, Telegram, TelegramThread
 from tests.telegram.clients import connected
 from utils.leases import LeaseState, probe_os_lock
 
@@ -20,15 +19,9 @@ FROZEN, COPIED = 3, 4
 
 
 @pytest.fixture
-def village(folder: Path) -> Iterator[Village]:
-    """Two hundred sessions, and a Telegram that burns every key it sees on two live connections."""
-
-    def be_strict(telegram: Telegram) -> None:
-        telegram.duplicates = Duplicates.TWO_CONNECTIONS | Duplicates.TWO_ADDRESSES
-
-    with TelegramThread() as server:
-        server.call(be_strict)
-        yield Village(server, folder, size=SIZE)
+def village(server: TelegramThread, folder: Path) -> Village:
+    """Their sessions; Telegram burns every key that it sees on two live connections."""
+    return Village(server, folder, size=SIZE)
 
 
 def test_a_fleet_lives_through_what_happens_to_fleets(village: Village) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.state import StateFolder
-from tests.state.small_valkey import Valkey
+from tests.valkey import Valkey
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from core.state.status_files import LARGEST
 from core.state.status_reading import Condition, Source
 from core.state.status_shared import SharedStatuses, open_shared
 from tests.state.builders import ELSEWHERE, NOW, bot, process, put_file
-from tests.state.small_valkey import Valkey
+from tests.valkey import Valkey
 
 DAY_MS = 86_400_000
 FAR = process(bot(), process="eu-2.811.1", host="eu-2", identity=ELSEWHERE)
@@ -166,7 +166,7 @@ def test_nothing_stays_for_ever(valkey: Valkey, shared: SharedStatuses) -> None:
     age_by(valkey, FAR, DAY_MS + 1)
     put(shared, process())
 
-    assert valkey.ask("ZRANGE", "gavat:statuses", 0, -1) == [b"eu-1.811.1795250000"]
+    assert valkey.ask("ZRANGE", "gavat:statuses", 0, -1) == ["eu-1.811.1795250000"]
     assert 0 < valkey.ask("PTTL", "gavat:status:eu-2.811.1") <= DAY_MS
     assert 0 < valkey.ask("PTTL", "gavat:statuses") <= DAY_MS
 
@@ -178,5 +178,5 @@ def test_a_clean_end_leaves_nothing(valkey: Valkey, shared: SharedStatuses) -> N
 
     shared.remove("eu-1.811.1795250000")
 
-    assert valkey.ask("ZRANGE", "gavat:statuses", 0, -1) == [b"eu-2.811.1"]
+    assert valkey.ask("ZRANGE", "gavat:statuses", 0, -1) == ["eu-2.811.1"]
     assert valkey.ask("EXISTS", "gavat:status:eu-1.811.1795250000") == 0
