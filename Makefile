@@ -29,6 +29,8 @@ DECIDERS := \
 KILLED := tests/crash tests/client
 WAITING := tests/fleet tests/leases tests/state tests/commands/test_run.py
 
+PROOFS := tests/crash tests/client/test_killed_clients.py tests/fleet/test_leaks.py tests/leases/test_redis_property.py
+
 SAMPLE := build/sample-fleet
 SAMPLE_STATE := build/sample-state
 NEEDS_A_PERSON := 3
@@ -111,7 +113,7 @@ lint: $(TEST_READY) ## ruff, mypy strict, and the arrows between the rooms
 	$(BIN)/lint-imports
 
 proof: $(TEST_READY) ## the kill tests at full count; writes docs/proof.md
-	GAVAT_TEST_SCALE=full $(BIN)/python -m pytest tests/crash tests/client/test_killed_clients.py --timeout=0 $(ARGS)
+	GAVAT_TEST_SCALE=full $(BIN)/python -m pytest $(PROOFS) --timeout=0 $(ARGS)
 
 bench: $(TEST_READY) ## every figure beside its peer and its limit
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -10,6 +10,7 @@ import telethon
 
 from core.controller import BotState
 from tests.client.town import Town
+from tests.crash.proof import FULL, render_table
 from tests.fleet.test_controller import bots, fleet_of, until
 from tests.killing import REPOSITORY
 
@@ -17,6 +18,8 @@ OURS = [tracemalloc.Filter(True, f"{REPOSITORY}/{room}/*") for room in ("core", 
     tracemalloc.Filter(True, f"{Path(telethon.__file__).parent}/{part}/*") for part in ("client", "network", "sessions")
 ]
 KILOBYTE = 1000
+STARTS = 1_000 if FULL else 60
+"""Of which each may leave a kilobyte: of a thousand, a megabyte."""
 
 
 async def growth(work: Callable[[int], Awaitable[None]], *, warm: int, times: int) -> float:
@@ -35,7 +38,7 @@ async def growth(work: Callable[[int], Awaitable[None]], *, warm: int, times: in
 
 
 @pytest.mark.asyncio
-async def test_ten_thousand_handlers_come_and_go(town: Town) -> None:
+async def test_ten_thousand_handlers_come_and_go(town: Town, publish: Callable[[str, str], None]) -> None:
     bots(town, 2)
     fleet = fleet_of(town)
     await fleet.start()
@@ -50,11 +53,12 @@ async def test_ten_thousand_handlers_come_and_go(town: Town) -> None:
     left = await growth(come_and_go, warm=200, times=10_000)
 
     await fleet.stop()
+    publish("Handlers that come and go", render_table(["added and removed", "bytes left"], [[10_000, int(left)]]))
     assert left < 50 * KILOBYTE
 
 
 @pytest.mark.asyncio
-async def test_clients_start_and_stop(town: Town) -> None:
+async def test_clients_start_and_stop(town: Town, publish: Callable[[str, str], None]) -> None:
     client = town.client()
 
     async def start_and_stop(times: int) -> None:
@@ -62,6 +66,7 @@ async def test_clients_start_and_stop(town: Town) -> None:
             assert await client.start(), client.failure
             await client.stop()
 
-    left = await growth(start_and_stop, warm=10, times=60)
+    left = await growth(start_and_stop, warm=10, times=STARTS)
 
-    assert left < 60 * KILOBYTE  # of 1,000: less than a megabyte
+    publish("Clients that start and stop", render_table(["starts and stops", "bytes left"], [[STARTS, int(left)]]))
+    assert left < STARTS * KILOBYTE
