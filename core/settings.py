@@ -172,7 +172,7 @@ def _read_config(path: str, *, must_exist: bool) -> dict[str, Any]:
             return tomllib.load(opened)
     except OSError as error:
         raise ConfigError(f"the configuration cannot be read ({error.strerror})", path=path) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, no text, or a number or nesting that tomllib gives up on
         raise ConfigError(f"the configuration is no TOML: {error}", path=path) from error
 
 

@@ -43,7 +43,7 @@ class RedisLink:
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
-        seconds = answer_within.total_seconds()
+        seconds = self._answer_within = answer_within.total_seconds()
         self._pool = ConnectionPool.from_url(
             url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
             socket_timeout=seconds,
@@ -74,14 +74,16 @@ class RedisLink:
         from redis import RedisError
         from redis import TimeoutError as Silent
 
-        if time.monotonic() < self._asked_again_at:
+        began = time.monotonic()
+        if began < self._asked_again_at:
             raise self._unavailable("it did not answer just now")
         with self._registering:
             known = self._scripts.get(script) or self._scripts.setdefault(script, self._redis.register_script(script))
         try:
             return known(keys=list(keys), args=list(args))
         except (RedisError, OSError, UnicodeError) as error:
-            if isinstance(error, Silent):
+            # Looking up a host's name has no time limit, and is no time-out of redis either
+            if isinstance(error, Silent) or time.monotonic() - began > self._answer_within:
                 self._asked_again_at = time.monotonic() + _REST
             raise self._unavailable(printable(str(error)) or type(error).__name__) from error
 

@@ -51,6 +51,16 @@ Wait = Callable[[float], bool]
 """Waits so many seconds, or less: True when the start has been given up."""
 
 
+def _begin_anew() -> None:
+    """In a forked child: it has none of its parent's threads, and what they hold is held for ever."""
+    global _messenger, _making  # noqa: PLW0603  # of this process, as they are
+    _messenger = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gavat-leases-given-back")
+    _making = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
+
+
 class Sharers(NamedTuple):
     """Who else may run on the same logins."""
 

@@ -8,11 +8,12 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent import futures
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 from telethon.sessions import Session, SQLiteSession
@@ -43,7 +44,20 @@ _OPENING_ENDS_WITHIN = 1.5
 _OPENED_AT_ONCE = 8
 """Sessions that an event loop has opened for it at a time: its clients wait their turn, and it serves the others."""
 
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+class _Turns(NamedTuple):
+    """Of one event loop."""
+
+    free: asyncio.Semaphore
+    threads: futures.ThreadPoolExecutor
+    """Not the loop's own: an opening may wait for a lease as long as that lasts, and those serve handlers too."""
+
+    @classmethod
+    def new(cls) -> Self:
+        return cls(asyncio.Semaphore(_OPENED_AT_ONCE), futures.ThreadPoolExecutor(_OPENED_AT_ONCE, "gavat-open"))
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary()
 
 
 Handler = tuple[Callable[..., Any], Any]
@@ -206,15 +220,28 @@ async def _open(wanted: Wanted, progress: Progress) -> Opened:
             opened.close()
         return opened
 
-    async with _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_OPENED_AT_ONCE)):
-        work = asyncio.ensure_future(asyncio.to_thread(open_unless_given_up))
+    loop = asyncio.get_running_loop()
+    turns = _turns_of(loop)
+    async with turns.free:
+        opening = turns.threads.submit(open_unless_given_up)
+        work = asyncio.wrap_future(opening)
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
             is_given_up.set()
             work.add_done_callback(_close_late)
-            await asyncio.wait({work}, timeout=_OPENING_ENDS_WITHIN)
+            # asyncio.run waits for the loop's own threads alone: one of those waits for this one
+            ends: set[asyncio.Future[Any]] = {work, loop.run_in_executor(None, futures.wait, [opening])}
+            await asyncio.wait(ends, timeout=_OPENING_ENDS_WITHIN)
             raise
+
+
+def _turns_of(loop: asyncio.AbstractEventLoop) -> _Turns:
+    if loop not in _turns:
+        for over in [one for one in list(_turns) if one.is_closed()]:
+            del _turns[over]  # a semaphore that somebody waited for keeps its loop alive
+        _turns[loop] = _Turns.new()
+    return _turns[loop]
 
 
 def _open_in_thread(wanted: Wanted, progress: Progress, wait: Wait) -> Opened:

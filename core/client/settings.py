@@ -57,11 +57,19 @@ def surroundings(environ: Mapping[str, str]) -> Surroundings:
     )
 
 
+def parse_api_id(text: str) -> int:
+    """The number of an application. Raises ValueError that repeats nothing: what stands there may be its api_hash."""
+    try:
+        return parse_count(text)
+    except ValueError:
+        raise ValueError("that is no whole number; it is not repeated here, as it may be the api_hash") from None
+
+
 CLIENT_ROOM = Room(
     "client",
     ClientSettings,
     {
-        "api_id": Declaration("GAVAT_API_ID", parse_count, "the number of your application at my.telegram.org"),
+        "api_id": Declaration("GAVAT_API_ID", parse_api_id, "the number of your application at my.telegram.org"),
         "api_hash": Declaration("GAVAT_API_HASH", str, "the hash that belongs to it"),
         "connect_within": Declaration("GAVAT_CONNECT_WITHIN", parse_duration, "deadline of a start's connection"),
         "probe_every": Declaration("GAVAT_PROBE_EVERY", parse_duration, "how often the account's state is asked"),

@@ -55,6 +55,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.document(document)
     else:
         output.lines(lines)
+    if not arguments.dry_run:
+        from core.commands.run_threads import end_soon
+
+        end_soon(code)
     return code
 
 

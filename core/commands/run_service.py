@@ -15,6 +15,7 @@ from core.client.model import HealthState
 from core.commands import exit_codes
 from core.commands.output import Output
 from core.commands.run_plan import RunPlan
+from core.commands.run_threads import LeftBehind
 from core.errors import ConfigError
 from core.fleet.model import BotState, BotStatus
 from core.fleet.roster import Change
@@ -49,6 +50,7 @@ class Service:
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop whole. Raises ConfigError before the start."""
         loop = asyncio.get_running_loop()
+        loop.set_default_executor(LeftBehind())
         loop.add_signal_handler(signal.SIGTERM, self._stop, exit_codes.DONE)
         loop.add_signal_handler(signal.SIGINT, self._stop, exit_codes.INTERRUPTED)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
@@ -127,6 +129,8 @@ class Service:
                 place = f"{error.path}: " if error.path else ""
                 hint = f"; {error.hint}" if error.hint else ""
                 logger.error("not reloaded, all goes on as before: %s%s%s", place, error, hint)
+            except Exception:  # a folder that vanishes just now, a mistake of ours: no bot is stopped for it
+                logger.exception("not reloaded, all goes on as before")
             self._manager.ready()
 
     async def _reload(self) -> None:

@@ -173,8 +173,13 @@ class BotController:
             state = StateFolder.at(self._of_clients["state"] or given.state.path)
             ready = asyncio.get_running_loop().create_future()
             self._bots.clear()  # those of the time before a `stop`, kept for their statuses
-            self._runner = asyncio.create_task(self._supervise(ready, state, given.redis.url))
-            await ready
+            runner = self._runner = asyncio.create_task(self._supervise(ready, state, given.redis.url))
+            await asyncio.wait({ready, runner}, return_when=asyncio.FIRST_COMPLETED)
+            if runner.done():
+                self._runner = None
+                if not runner.cancelled():  # by `stop`
+                    runner.result()  # raises why it could not begin
+                return
             for bot in wanted:
                 if bot.settings.run:
                     self._add(bot, given)

@@ -113,7 +113,7 @@ def _guard(handler: Handler, name: str, counts: Counts) -> Handler:
                 await result
         except events.StopPropagation:
             raise
-        except Exception:
+        except (Exception, SystemExit):  # sys.exit() in a handler would end the loop, and with it all bots
             counts.failed += 1
             logger.exception("%s: a handler failed: %s", name, getattr(handler, "__qualname__", handler))
 

@@ -87,7 +87,7 @@ def plan_change(running: Mapping[str, WantedBot], wanted: Sequence[WantedBot], o
     return Change(
         stop=tuple(stop),
         start=tuple(one for path, one in by_path.items() if path not in going_on),
-        hear=tuple(by_path[path] for path, bot in going_on.items() if by_path[path].hears != bot.hears),
+        hear=tuple(by_path[path] for path, bot in going_on.items() if not _hear_alike(bot, by_path[path])),
     )
 
 
@@ -100,6 +100,11 @@ def _runs_alike(one: WantedBot, other: WantedBot) -> bool:
     """Whether only their handlers differ, if anything."""
     same, others = (bot.settings._replace(on_private=None, on_group=None, handlers=None) for bot in (one, other))
     return same == others
+
+
+def _hear_alike(one: WantedBot, other: WantedBot) -> bool:
+    """Whether neither what the settings say nor what a program adds to it differs."""
+    return one.hears == other.hears and all(one.takes(kind) == other.takes(kind) for kind in Kind)
 
 
 def _settings_of(path: str, paths: Sequence[str], bots: Mapping[str, BotSettings]) -> tuple[str, BotSettings]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from core.client.settings import parse_api_id
 from core.fleet.proxy import Proxy, parse_proxy
 from core.settings import (
     CONFIG_VARIABLE,
@@ -148,7 +149,7 @@ BOTS_ROOM = Room(
         "on_private": _handlers("", _PRIVATE),
         "on_group": _handlers("", _GROUP),
         "handlers": _handlers("", _MARKED),
-        "api_id": _of_a_bot(parse_count, "the number of an application of its own"),
+        "api_id": _of_a_bot(parse_api_id, "the number of an application of its own"),
         "api_hash": _of_a_bot(str, "the hash that belongs to it"),
         "proxy": _of_a_bot(parse_proxy, "socks5://user:password@host:port; socks4 and http too"),
         "device_model": _of_a_bot(str, "what Telegram shows of it under Devices"),

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from core.errors import StateError
 from core.state.folder import StateFolder
+from utils.leases import LeaseState, probe_os_lock
 
 _SECRET_SIZE = 32
 
@@ -25,14 +26,32 @@ def fingerprint(key: bytes, secret: bytes) -> str:
 def install_key(state: StateFolder) -> bytes:
     """The fleet's secret, made at the first call; raises StateError when it cannot be read or made.
 
-    The file appears whole or not at all, and two processes that make it at once end with the same one.
+    The file appears whole or not at all, and two processes that make it at once end with the same one. None is made
+    while logins are leased: their users would not be met under another secret.
     """
     try:
         return _read(state.install_key)
     except FileNotFoundError:
-        pass
+        is_in_use = _is_any_login_leased(state)
     except OSError as error:
         raise _unusable(state, error) from error
+    if not is_in_use:
+        _make(state)
+    try:
+        return _read(state.install_key)
+    except OSError as error:
+        raise _unusable(state, error) from error
+
+
+def _is_any_login_leased(state: StateFolder) -> bool:
+    try:
+        locks = [one.path for one in os.scandir(state.leases) if one.name.endswith(".lock")]
+    except OSError:
+        return False
+    return any(probe_os_lock(path).state is LeaseState.HELD for path in locks)
+
+
+def _make(state: StateFolder) -> None:
     mine = f"{state.install_key}.{os.getpid()}-{secrets.token_hex(4)}"
     try:
         descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -48,10 +67,6 @@ def install_key(state: StateFolder) -> bytes:
     finally:
         with suppress(OSError):
             os.unlink(mine)
-    try:
-        return _read(state.install_key)
-    except OSError as error:
-        raise _unusable(state, error) from error
 
 
 def _read(path: str) -> bytes:

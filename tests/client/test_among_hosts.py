@@ -1,14 +1,17 @@
 """Clients that share a Redis: two state folders with one install.key are two hosts."""
 
 import asyncio
+import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from core.client import leasing
 from core.client.client import GavatClient
 from core.client.model import FailureKind, HealthState
 from core.client.settings import ClientSettings, Surroundings
@@ -173,3 +176,35 @@ async def test_whoever_was_overtaken_disconnects(hosts: Hosts, valkey: Valkey) -
     await asyncio.wait_for(first.run_until_disconnected(), AT_MOST)
     assert first.health.code == "LEASE_LOST"
     assert second.health.state is HealthState.ALIVE
+
+
+@pytest.mark.asyncio
+async def test_starts_that_wait_for_a_lease_leave_the_loops_threads_to_others(hosts: Hosts) -> None:
+    """A server that has just begun grants nothing for a TTL; handlers and the look-up of names go on meanwhile."""
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(2))
+    starts = [asyncio.create_task(hosts.client(f"host{number}").start()) for number in range(4)]
+    await asyncio.sleep(TTL.total_seconds() / 3)
+
+    began = loop.time()
+    await asyncio.to_thread(os.getpid)
+
+    assert loop.time() - began < TTL.total_seconds() / 3
+    assert not any(start.done() for start in starts)
+    await hosts.stop_all()
+    await asyncio.gather(*starts)
+
+
+def test_a_forked_child_tells_of_its_own_leases() -> None:
+    """It has none of its parent's threads: what is handed to one of those is never done."""
+    leasing._messenger.submit(os.getpid).result(AT_MOST)
+
+    child = os.fork()
+    if not child:
+        try:
+            leasing._messenger.submit(os.getpid).result(5)
+            os._exit(0)
+        finally:
+            os._exit(1)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

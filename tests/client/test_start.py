@@ -509,3 +509,19 @@ async def test_a_limit_on_open_files_is_named(town: Town) -> None:
     assert (client.failure.kind, client.failure.code) == (FailureKind.CONFIGURATION, "EMFILE")
     assert "ulimit -n" in client.failure.hint
     assert os.listdir(town.folder) == ["alice.session"]
+
+
+async def test_without_the_fleets_secret_nobody_starts_beside_those_that_run(town: Town) -> None:
+    """A new secret would name the same login otherwise, and a copy of the session would be let in."""
+    await town.started()
+    copy = town.folder / "elsewhere" / "alice.session"
+    copy.parent.mkdir(mode=0o700)
+    shutil.copy(town.session, copy)
+    (town.folder / "state" / "install.key").unlink()
+    second = town.client(copy)
+
+    assert not await second.start()
+
+    assert second.failure is not None
+    assert (second.failure.code, "secret" in second.failure.reason) == ("STATE", True)
+    assert town.telegram.live() == 1

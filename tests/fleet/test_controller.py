@@ -10,7 +10,7 @@ import pytest
 
 from core.client.settings import ClientSettings
 from core.controller import BotController, BotState, BotStatus, FleetSettings
-from core.errors import GavatError
+from core.errors import ConfigError, GavatError
 from tests.client.town import Town, in_virtual_time
 from tests.telegram import Account, Fault
 from tests.telegram.virtual_time import virtual_utc_now
@@ -273,3 +273,33 @@ async def test_a_damaged_session_is_given_up_and_the_others_start(town: Town) ->
     with pytest.raises(GavatError, match="no bot"):
         fleet.client("nobody")
     await fleet.stop()
+
+
+@pytest.mark.asyncio
+async def test_a_fleet_that_cannot_begin_says_why(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password with a slash in it makes an address of Redis that is none; afterwards it may be tried again."""
+    bots(town, 1)
+    fleet = fleet_of(town)
+    monkeypatch.setenv("GAVAT_REDIS_URL", "redis://:pass/word@127.0.0.1:6379/0")
+
+    with pytest.raises(ConfigError, match="the address of Redis cannot be read"):
+        await asyncio.wait_for(fleet.run(), 20)
+
+    monkeypatch.delenv("GAVAT_REDIS_URL")
+    await fleet.start()
+    assert len(fleet.statuses()) == 1
+    await fleet.stop()
+
+
+@pytest.mark.asyncio
+async def test_a_start_that_is_stopped_meanwhile_ends(town: Town) -> None:
+    bots(town, 1)
+
+    for steps in range(20):
+        fleet = fleet_of(town)
+        starting = asyncio.create_task(fleet.start())
+        for _step in range(steps):
+            await asyncio.sleep(0)
+        await fleet.stop()
+        await asyncio.wait_for(starting, 20)
+        await fleet.stop()

@@ -98,3 +98,12 @@ def test_one_that_was_given_up_begins_anew_unless_it_is_gone() -> None:
     planned = change(before, after, {"/x/a.session", "/x/b.session"})
 
     assert (planned.stop, planned.start) == (("/x/a.session", "/x/b.session"), after)
+
+
+def test_a_bot_that_no_longer_hears_what_a_program_says_is_told_so() -> None:
+    """Though the settings had nothing for it to hear, before and after."""
+    fleet = FleetSettings()
+    before = wanted_bots(("/x/alice.session",), fleet, {}, find)
+    after = wanted_bots(("/x/alice.session",), fleet, {"alice": BotSettings(on_private=())}, find)
+
+    assert change(before, after) == Change(stop=(), start=(), hear=after)

@@ -1,6 +1,9 @@
 """The way to Redis: what does not answer is not waited for twice, and no text holds a password."""
 
+import socket
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -57,3 +60,24 @@ def test_an_error_of_a_script_is_told(server: Valkey) -> None:
     with pytest.raises(RedisUnavailable, match="no such thing"):
         link.run("return redis.error_reply('no such thing')")
     link.close()
+
+
+def test_a_name_that_takes_long_to_be_looked_up_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The resolver has no time limit of ours, and two hundred leases may have to be given back."""
+    asked = []
+
+    def look_up(host: str, *_more: object) -> object:
+        asked.append(host)
+        time.sleep(0.1)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    link = RedisLink("redis://redis.invalid/0", answer_within=timedelta(milliseconds=50))
+
+    with pytest.raises(RedisUnavailable, match="name resolution"):
+        link.run("return 1")
+    tries = len(asked)
+    with pytest.raises(RedisUnavailable, match="did not answer just now"):
+        link.run("return 1")
+
+    assert len(asked) == tries

@@ -205,3 +205,56 @@ def test_a_dead_owner_is_followed_in_real_time(leaser_on: MakeLeaser) -> None:
     take(beta, place="beta")
 
     assert TTL * 0.6 < followed_after < 4 * TTL
+
+
+def test_the_thread_that_renews_outlives_a_mistake(
+    leaser_on: MakeLeaser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Dead, it would let all leases end, and under `warn` nobody here would notice."""
+    leaser = leaser_on("alpha")
+    lease = take(leaser)
+    renew, tried = leaser.records.renew, threading.Event()
+
+    def fail_once(*_arguments: object) -> object:
+        monkeypatch.setattr(leaser.records, "renew", renew)
+        tried.set()
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(leaser.records, "renew", fail_once)
+    assert tried.wait(20)
+
+    until(lambda: lease.renewed_ago < TTL / 3)
+    until(lambda: any("could not be renewed; tried again" in record.getMessage() for record in caplog.records))
+    lease.check()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ("ttl", "a while"),
+        ("about", '{"pid": 1e999, "command": "", "host": "", "acquired_at": ""}'),
+        ("about", "[" * 100_000),
+        ("expires_at", "1e300"),
+    ],
+    ids=["ttl", "infinite pid", "nesting", "expiry"],
+)
+def test_what_another_program_writes_into_a_lease_is_told_and_asked_for_again(
+    server: Valkey, leaser_on: MakeLeaser, fields: tuple[str, str]
+) -> None:
+    """It is no mistake of ours, for which a bot would be given up."""
+    alpha, beta = leaser_on("alpha"), leaser_on("beta")
+    take(alpha)
+
+    server.ask("HSET", f"gavat:lease:{NAME}", *fields)
+
+    with pytest.raises((RedisUnavailable, LeaseHeld)):
+        beta.acquire(NAME, place="beta", wait=lambda _seconds: True)
+
+
+def test_without_its_record_of_who_it_was_a_loss_is_still_a_loss(server: Valkey, leaser_on: MakeLeaser) -> None:
+    lease = take(leaser_on("alpha"))
+
+    server.ask("HDEL", f"gavat:lease:{NAME}", "about")
+    server.ask("HSET", f"gavat:lease:{NAME}", "owner", "somebody", "generation", lease.generation + 1)
+
+    until(lambda: not passes(lease))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.client.settings import CLIENT_ROOM
 from core.errors import ConfigError
 from core.fleet.proxy import Proxy, parse_proxy
 from core.fleet.settings import BOTS_ROOM, FLEET_ROOM, BotSettings, FleetSettings
@@ -126,3 +127,13 @@ def test_telethon_is_given_what_a_bot_has_of_its_own() -> None:
         "proxy": {"proxy_type": "http", "addr": "h", "port": 1, "rdns": True},
         "flood_sleep_threshold": 5.0,
     }
+
+
+@pytest.mark.parametrize("text", ["[bots.alice]\napi_id = 'a-hash'", "[client]\napi_id = 'a-hash'"])
+def test_a_hash_in_place_of_the_number_is_not_repeated(config: Path, text: str) -> None:
+    config.write_text(text)
+
+    with pytest.raises(ConfigError, match="api_id") as refused:
+        fill_rooms((BOTS_ROOM, CLIENT_ROOM), environ={}, config_file=str(config))
+
+    assert "a-hash" not in str(refused.value)

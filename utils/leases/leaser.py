@@ -190,7 +190,15 @@ class Leaser:
     def _keep_renewing(self, stop: threading.Event) -> None:
         pause = self._renew_every
         while not stop.wait(pause.total_seconds()):
-            pause = self._renew_every if self.renew() else min(RETRY_AFTER, self._renew_every)
+            pause = self._renew_every if self._renews() else min(RETRY_AFTER, self._renew_every)
+
+    def _renews(self) -> bool:
+        """Whatever goes wrong, the thread lives: without it all leases end, and nobody here notices."""
+        try:
+            return self.renew()
+        except Exception:
+            logger.exception("leases could not be renewed; tried again")
+            return False
 
     def _renew(self, leases: Sequence[RedisLease]) -> None:
         asked_at = self.monotonic()

@@ -88,7 +88,7 @@ class LeaseOwner(NamedTuple):
             return cls(
                 int(fields["pid"]), str(fields["command"])[:200], str(fields["host"])[:200], str(fields["acquired_at"])
             )
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from utils.leases.model import FleetId, LeaseOwner
 from utils.leases.redis_scripts import ACQUIRE, FLEET_KEY, LEASE_KEY, LOOK, RELEASE, RENEW
 from utils.leases.sightings import Sightings
-from utils.redis_link import RedisLink
+from utils.redis_link import RedisLink, RedisUnavailable
 
 RENEWALS_IN_A_TTL = 3
 _REMEMBERED_FOR = timedelta(days=30)
@@ -96,7 +96,7 @@ class LeaseRecords:
             args += [renewal.generation, claim.number, renewal.beat, claim.place, claim.about, int(renewal.may_restore)]
         answer = self._ask(RENEW, [renewal.claim.name for renewal in renewals], owner, args)
         return [
-            Outcome(verdict == "kept", LeaseOwner.from_text(about))
+            Outcome(verdict == "kept", LeaseOwner.from_text(about or ""))
             for verdict, about in zip(answer[2::2], answer[3::2], strict=True)
         ]
 
@@ -121,13 +121,13 @@ class LeaseRecords:
         return Answer(verdict, generation=int(answer[2]))
 
     def _held(self, name: str, answer: Sequence[str]) -> Answer:
-        _verdict, _epoch, seen, ttl, expires_in, about = answer
-        return Answer(
-            Verdict.HELD,
-            watch_for=self._watch(name, seen, int(ttl) / 1000),
-            expires_in=timedelta(milliseconds=int(expires_in)),
-            owner=LeaseOwner.from_text(about),
-        )
+        try:
+            _verdict, _epoch, seen, ttl, expires_in, about = answer
+            watch_for = self._watch(name, seen, int(ttl) / 1000)
+            left = timedelta(milliseconds=int(expires_in))
+        except (ValueError, TypeError, OverflowError):
+            raise RedisUnavailable("what lies there is no lease of ours", hint="see what else writes to it") from None
+        return Answer(Verdict.HELD, watch_for=watch_for, expires_in=left, owner=LeaseOwner.from_text(about or ""))
 
     def _ask(self, script: str, names: Sequence[str], owner: str, args: Sequence[str | int]) -> Any:
         watched = self._seen.long_enough(_EPOCH)
