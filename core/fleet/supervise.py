@@ -110,6 +110,8 @@ class Supervisor:
             judged = judge_start(failure, failures=self._failures, backoff=self._backoff, chance=random.random())
             if judged.stops_wave:
                 self._wave.refused()
+            else:
+                self._wave.said_nothing()
             return judged
         self._wave.went_well()
         self._become(BotState.RUNNING)

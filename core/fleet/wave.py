@@ -40,6 +40,11 @@ class Wave:
             self._next_at = asyncio.get_running_loop().time()
         self._refused_in_a_row = 0
 
+    def said_nothing(self) -> None:
+        """A start failed for a reason of its own: in a stopped wave the next bot is the try instead."""
+        if self._is_stopped:
+            self._next_at = asyncio.get_running_loop().time()
+
     def refused(self) -> None:
         """Telegram refused a start in a way that the next ones would meet too (406, 420)."""
         self._refused_in_a_row += 1

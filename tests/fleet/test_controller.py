@@ -156,6 +156,26 @@ def test_three_refusals_in_a_row_stop_the_wave(folder: Path) -> None:
     in_virtual_time(folder, story)
 
 
+def test_a_try_of_a_stopped_wave_that_says_nothing_leaves_it_to_the_next_bot(folder: Path) -> None:
+    """Three are refused, the fourth is damaged, and the fifth shows after one pause that all is well again."""
+
+    async def story(town: Town) -> None:
+        accounts = bots(town, 8)
+        for account in accounts[:3]:
+            town.telegram.faults.add(Fault.error("FLOOD_WAIT_86400", account=account))
+        damaged = town.folder / "bots" / "bot3.session"
+        damaged.write_bytes(os.urandom(8192))
+        os.utime(damaged, (1, 1))
+        fleet = fleet_of(town, settings=AT_ONCE._replace(at_once=1))
+        await fleet.start()
+
+        await asyncio.sleep(660)  # one pause of ten minutes
+        assert states(fleet)[3:] == [BotState.GIVEN_UP, *[BotState.RUNNING] * 4]
+        await fleet.stop()
+
+    in_virtual_time(folder, story)
+
+
 def test_starts_are_staggered_and_few_at_a_time(folder: Path) -> None:
     async def story(town: Town) -> None:
         bots(town, 10)

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.leases.world import FLEET, NAME, TTL, World, never_waits
+from tests.leases.world import FLEET, NAME, RENEWED_EVERY, TTL, World, never_waits
 from tests.tool import ROOT
 from utils.leases import (
     FleetId,
@@ -430,3 +430,33 @@ def _scripts_run(world: World) -> int:
         if line.startswith("cmdstat_evalsha:"):
             return int(line.partition("calls=")[2].partition(",")[0])
     raise AssertionError("no script was run")
+
+
+def test_what_one_lease_of_the_dead_shows_holds_for_all_of_them(world: World) -> None:
+    """After a reboot hundreds of bots do not wait one after the other."""
+    alpha, beta = world.host("alpha"), world.host("beta")
+    names = [f"{number:02x}" for number in range(20)]
+    for name in names:
+        alpha.acquire(name)
+    world.pass_time(1.1 * RENEWED_EVERY)  # renewed once more
+    world.kill(alpha)
+    while not beta.looks_free(names[0]):
+        world.pass_time(RENEWED_EVERY)
+
+    for name in names:
+        if not beta.looks_free(name):
+            pytest.fail(f"{name} is watched anew")
+        beta.acquire(name)
+
+
+def test_a_lease_that_its_living_owner_renews_no_more_is_watched_by_itself(world: World) -> None:
+    """The others of the owner show nothing of it, and it shows nothing of them."""
+    alpha, beta = world.host("alpha"), world.host("beta")
+    alpha.acquire("dropped")
+    alpha.acquire("kept")
+    alpha.leaser.forget(alpha.leases.pop("dropped"))
+    for _look in range(5):
+        is_free = beta.looks_free("dropped"), beta.looks_free("kept")
+        world.pass_time(RENEWED_EVERY)
+
+    assert is_free == (True, False)

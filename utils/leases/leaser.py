@@ -25,7 +25,7 @@ from datetime import timedelta
 from utils.clock import since_boot, utc_now, utc_text
 from utils.leases.model import FleetId, ForeignFleet, LeaseError, LeaseHeld, LeaseLoss, LeaseOwner, LeaseUnsettled
 from utils.leases.redis_lease import RedisLease
-from utils.leases.redis_records import RENEWALS_IN_A_TTL, Answer, Claim, LeaseRecords, Verdict
+from utils.leases.redis_records import RENEWALS_IN_A_TTL, Answer, Claim, LeaseRecords, Renewed, Verdict
 from utils.redact import printable
 from utils.redis_link import RedisLink, RedisUnavailable
 
@@ -205,6 +205,9 @@ class Leaser:
         outcomes = self.records.renew(self._owner, [lease.renewal() for lease in leases])
         for lease, outcome in zip(leases, outcomes, strict=True):
             lease.take_note(outcome, asked_at=asked_at)
+        unknown = sum(outcome.renewed is Renewed.UNKNOWN for outcome in outcomes)
+        if unknown:
+            raise RedisUnavailable(f"in the place of {unknown} leases lies something else")
 
     def _tell_of_silence(self, held: Sequence[RedisLease], error: RedisUnavailable) -> None:
         logger.debug("leases were not renewed: %s", error)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from utils.leases.model import LeaseLoss, LeaseLost, LeaseUncertain
-from utils.leases.redis_records import Claim, Outcome, Renewal
+from utils.leases.redis_records import Claim, Outcome, Renewal, Renewed
 from utils.redis_link import RedisUnavailable
 
 if TYPE_CHECKING:
@@ -88,9 +88,9 @@ class RedisLease:
 
     def take_note(self, outcome: Outcome, *, asked_at: float) -> None:
         """Of what became of a renewal that was sent at `asked_at`."""
-        if outcome.is_kept:
+        if outcome.renewed is Renewed.KEPT:
             self._asked_at = asked_at
-        elif not self._loss:
+        elif outcome.renewed is Renewed.LOST and not self._loss:
             has_it = f"{outcome.owner.described()} has it now" if outcome.owner else "Redis no longer knows it"
             self._end(f"the lease was lost: {has_it}")
 

@@ -63,10 +63,19 @@ class Renewal(NamedTuple):
     """Whether it is written again where the server has forgotten it."""
 
 
+class Renewed(Enum):
+    """What became of a lease at its renewal."""
+
+    KEPT = "kept"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+    """Something that is no lease lies in its place."""
+
+
 class Outcome(NamedTuple):
     """What became of one renewal."""
 
-    is_kept: bool
+    renewed: Renewed
     owner: LeaseOwner | None
     """Who has it now, as far as the server tells."""
 
@@ -79,6 +88,7 @@ class LeaseRecords:
         self._fleet = fleet
         self._ttl = ttl.total_seconds()
         self._seen = Sightings(monotonic)
+        self._owners = Sightings(monotonic)
 
     def acquire(self, claim: Claim) -> Answer:
         """Take the lease if it can be had; asked again with the same claim, it is granted again."""
@@ -96,7 +106,7 @@ class LeaseRecords:
             args += [renewal.generation, claim.number, renewal.beat, claim.place, claim.about, int(renewal.may_restore)]
         answer = self._ask(RENEW, [renewal.claim.name for renewal in renewals], owner, args)
         return [
-            Outcome(verdict == "kept", LeaseOwner.from_text(about or ""))
+            Outcome(Renewed(verdict), LeaseOwner.from_text(about or ""))
             for verdict, about in zip(answer[2::2], answer[3::2], strict=True)
         ]
 
@@ -106,7 +116,8 @@ class LeaseRecords:
         self._link.run(RELEASE, keys=[LEASE_KEY + claim.name], args=[claim.owner, claim.number, remembered])
 
     def _judged(self, script: str, claim: Claim) -> Answer:
-        about: list[str | int] = [claim.number, claim.place, claim.about, self._seen.long_enough(claim.name)]
+        owners = "".join(f"{owner} " for owner in self._owners.all_long_enough())
+        about: list[str | int] = [claim.number, claim.place, claim.about, self._seen.long_enough(claim.name), owners]
         answer = self._ask(script, [claim.name], claim.owner, about)
         verdict = Verdict(answer[0])
         if verdict is Verdict.HELD:
@@ -122,8 +133,12 @@ class LeaseRecords:
 
     def _held(self, name: str, answer: Sequence[str]) -> Answer:
         try:
-            _verdict, _epoch, seen, ttl, expires_in, about = answer
-            watch_for = self._watch(name, seen, int(ttl) / 1000)
+            _verdict, _epoch, seen, ttl, expires_in, about, owner = answer
+            length = int(ttl) / 1000
+            step = length / RENEWALS_IN_A_TTL
+            # What one of a process's leases shows holds for all: hundreds that it left behind are not watched in turn
+            of_owner = self._owners.note(owner.partition(":")[0], owner, enough=length, step=step)
+            watch_for = min(of_owner, self._seen.note(name, seen, enough=length, step=step))
             left = timedelta(milliseconds=int(expires_in))
         except (ValueError, TypeError, OverflowError):
             raise RedisUnavailable("what lies there is no lease of ours", hint="see what else writes to it") from None

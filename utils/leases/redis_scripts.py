@@ -1,8 +1,9 @@
 """The Lua that keeps leases in Redis or Valkey: what the server does in one step.
 
-Two kinds of hashes. `gavat:fleet`: whose server it is (`check`, `where`), which life of the server this is (`run_id`,
+Three kinds of hashes. `gavat:fleet`: whose server it is (`check`, `where`), which life of the server this is (`run_id`,
 `epoch`) and whether it is `settled`. `gavat:lease:NAME`: `owner`, `claim`, `generation`, `beat`, `expires_at`
-(milliseconds by the server's clock), `ttl`, `place`, `about`, `released`.
+(milliseconds by the server's clock), `ttl`, `place`, `about`, `released`. `gavat:owner:TOKEN`: `renewed`, another text
+after each renewal of any of its leases, so that who has watched one of them stand still knows it of all.
 
 A server that has started, or was emptied, may have forgotten leases or restored old ones: each such life is an epoch of
 its own, in which nobody is granted anything until one process has watched it for a TTL by its own clock. All live
@@ -50,13 +51,17 @@ end
 """
 
 _JUDGE = """
--- KEYS[2] lease; ARGV: 7 claim, 8 place, 9 about, 10 the record watched unchanged long enough
+-- KEYS[2] lease; ARGV: 7 claim, 8 place, 9 about, 10 the record watched unchanged long enough, 11 the owners watched so
 if fleet[4] and fleet[4] ~= ARGV[3] then return {'foreign', unsettled, fleet[5] or ''} end
 if not settled then return {'settling', unsettled} end
 local names = {'owner', 'claim', 'generation', 'beat', 'released', 'place', 'expires_at', 'ttl', 'about'}
 local lease = {}
 for at, value in ipairs(redis.call('HMGET', KEYS[2], unpack(names))) do lease[names[at]] = value end
 local seen = table.concat({tostring(lease.owner), tostring(lease.generation), tostring(lease.beat)}, ':')
+local owner = ''
+if lease.owner then
+    owner = lease.owner .. ':' .. (redis.call('HGET', 'gavat:owner:' .. lease.owner, 'renewed') or '')
+end
 
 local function is_free()
     if not lease.owner then return true end
@@ -66,11 +71,12 @@ local function is_free()
         return later > 0 or (later == 0 and lease.released == '0')
     end
     -- Of the same place: the caller holds that machine's lock, so the former holder is dead
-    return lease.released == '1' or lease.place == ARGV[8] or seen == ARGV[10]
+    local stands_still = seen == ARGV[10] or string.find(ARGV[11], owner .. ' ', 1, true)
+    return lease.released == '1' or lease.place == ARGV[8] or stands_still
 end
 
 if not is_free() then
-    return {'held', '', seen, lease.ttl, whole(lease.expires_at - now), lease.about}
+    return {'held', '', seen, lease.ttl, whole(lease.expires_at - now), lease.about, owner}
 end
 """
 
@@ -89,7 +95,7 @@ hold(KEYS[2], generation, ARGV[7], '0', ARGV[8], ARGV[9])
 return {{'granted', '', generation}}
 """
 """Answers `{verdict, epoch unless settled, …}`: `granted` a generation; `held` what was seen, the owner's TTL and the
-rest of it in ms, and who it is; `settling`; `foreign` where.
+rest of it in ms, who it is, and what was seen of the owner; `settling`; `foreign` where.
 
 A generation is never below the server's clock, so an emptied server does not begin again at one. Which fleet the
 server belongs to is written here only when it is settled: until then the live owners' renewals have the word.
@@ -98,6 +104,8 @@ server belongs to is written here only when it is settled: until then the live o
 RENEW = f"""{_BEGIN}
 -- KEYS[2…] leases; ARGV from 7, for each: generation, claim, beat, place, about, whether it may be restored
 register()
+redis.call('HSET', 'gavat:owner:' .. ARGV[5], 'renewed', ARGV[1])
+redis.call('PEXPIRE', 'gavat:owner:' .. ARGV[5], '2592000000')
 
 local function renew(key, at)
     local generation, claim = ARGV[at], ARGV[at + 1]
@@ -118,13 +126,15 @@ end
 
 local answer = {{'renewed', unsettled}}
 for number = 2, #KEYS do
-    local verdict, about = renew(KEYS[number], 7 + (number - 2) * 6)
-    answer[#answer + 1] = verdict
-    answer[#answer + 1] = about
+    local ran, verdict, about = pcall(renew, KEYS[number], 7 + (number - 2) * 6)
+    answer[#answer + 1] = ran and verdict or 'unknown'
+    answer[#answer + 1] = ran and about or ''
 end
 return answer
 """
-"""Answers `{'renewed', epoch unless settled}`, then two texts for each lease: `kept` or `lost`, and who has it now."""
+"""Answers `{'renewed', epoch unless settled}`, then two texts for each lease: `kept`, `lost`, or
+`unknown` where something else lies in its place, and who has it now.
+"""
 
 RELEASE = """
 -- KEYS[1] lease; ARGV: 1 owner, 2 claim, 3 how long its generation is remembered, in ms

@@ -50,6 +50,11 @@ class Sightings:
             seen = self._seen.get(name)
         return seen.what if seen is not None and seen.watched >= seen.enough else ""
 
+    def all_long_enough(self) -> list[str]:
+        """What has been seen for long enough, wherever."""
+        with self._lock:
+            return [seen.what for seen in self._seen.values() if seen.watched >= seen.enough]
+
     def forget(self, name: str) -> None:
         """No longer of interest."""
         with self._lock:
