@@ -16,11 +16,11 @@ from core.session_files.backups.store import BackupStore
 from core.session_files.mending.copies import shelf_name
 from core.session_files.model import FileInspection
 from core.state import RunHistory, StateFolder, new_run_id, run_lock
+from core.state.runs import DAILY_BACKUP, DONE
 from utils.clock import Clock
 from utils.redact import printable
 
 logger = logging.getLogger("gavatcore.client")
-DAILY_BACKUP = "daily backup"
 """What the history calls a run of this."""
 _LOOKS = 24
 """How often within the wanted age of a backup it is seen whether one is due …"""
@@ -102,4 +102,4 @@ def _back_up_now(seen: FileInspection, state: StateFolder, settings: BackupSetti
         history.begin(run_id, DAILY_BACKUP, now, folders=printable(seen.family.path))
         store.take(seen, now=now)
         store.settle()
-        history.end(run_id, "done", now)
+        history.end(run_id, DONE, now)

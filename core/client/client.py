@@ -29,6 +29,7 @@ from core.state import StateFolder
 from core.state.status_model import BotFigures
 from utils.clock import Clock, utc_now
 from utils.telegram_errors import ErrorKind, classify
+from utils.units import duration_text
 
 logger = logging.getLogger("gavatcore.client")
 _TERMINATED = 143
@@ -83,6 +84,7 @@ class GavatClient:
         """How to find out that the lease which the last start met is to be had."""
         self._terminated = False
         self._guard: AbstractContextManager[None] = nullcontext()
+        self._told: StartFailure | None = None
         self.failure: StartFailure | None = None
         """Why the last start failed; None after a good one."""
         self.startup = Startup()
@@ -176,10 +178,16 @@ class GavatClient:
             finally:
                 self.startup = Startup(parts=tuple(progress.parts))
             if self.failure is not None:
-                logger.error("%s: not started: %s", self.name, self.failure)
+                self._tell(self.failure)
             else:
-                logger.info("%s: started in %.0f ms", self.name, self.startup.took.total_seconds() * 1000)
+                logger.info("%s: started in %s", self.name, duration_text(self.startup.took))
+            self._told = self.failure
             return self.failure is None
+
+    def _tell(self, failure: StartFailure) -> None:
+        """Log why it did not start: what passes by itself is no ERROR, and the same again is told once."""
+        level = logging.WARNING if failure.retryable else logging.ERROR
+        logger.log(logging.DEBUG if failure == self._told else level, "%s: not started: %s", self.name, failure)
 
     def _want(self) -> Wanted:
         """What to start, with what the surroundings say where the program said nothing; raises ConfigError."""

@@ -6,6 +6,7 @@ Redis's, and is there when `GAVAT_REDIS_URL` is set.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import shlex
@@ -42,9 +43,12 @@ from utils.leases import (
 from utils.redact import printable
 from utils.redis_link import RedisLink, RedisUnavailable
 
+logger = logging.getLogger("gavatcore.leases")
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _making = threading.Lock()
 _messenger = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gavat-leases-given-back")
+_NO_LOGIN = "0" * 32
+"""Named where only the fleet is asked about: the fingerprint of no key."""
 _FLEET = b"gavatcore: the fleet that this key belongs to"
 
 Wait = Callable[[float], bool]
@@ -114,6 +118,23 @@ def lease_login(key: bytes, sharers: Sharers, *, wait: Wait) -> tuple[Lease, ...
         raise
 
 
+def refuse_foreign_fleet(sharers: Sharers) -> None:
+    """See before the first bot starts that this host belongs to the fleet of its Redis; raises ConfigError, StateError.
+
+    A Redis that does not answer is no reason: each bot waits for it.
+    """
+    if not sharers.redis.url:
+        return
+    sharers.state.make()
+    try:
+        _leaser_of(sharers).looks_free(_NO_LOGIN, place="")
+    except ForeignFleet as foreign:
+        refused = _foreign(foreign, sharers.state)
+        raise ConfigError(str(refused), hint=refused.hint) from foreign
+    except RedisUnavailable as unavailable:
+        logger.warning("%s; bots wait for their leases until it does", unavailable)
+
+
 def give_back(leases: Iterable[Lease]) -> None:
     """Release them in their order; what Redis has to be told is told by a thread, which this does not wait for.
 
@@ -140,8 +161,7 @@ def _acquire(path: str, what: str, *, owner_ids: tuple[int, int] | None) -> OsLo
 
 
 def _lease_among_hosts(name: str, place: str, sharers: Sharers, wait: Wait) -> Lease:
-    with _making:
-        leaser = _leaser(sharers, fingerprint(_FLEET, install_key(sharers.state)), os.getpid())
+    leaser = _leaser_of(sharers)
     # A look counts for a sixth of the lease's length at most: more seldom ones would make the takeover later
     freed = Freed(partial(_looks_free, leaser, name, place), min(LOOK_EVERY, leaser.ttl / 6))
     try:
@@ -178,6 +198,11 @@ def _looks_free(leaser: Leaser, name: str, place: str) -> bool:
         return leaser.looks_free(name, place=place)
     except (RedisUnavailable, ForeignFleet):
         return False  # it is asked again; why not is in the refusal
+
+
+def _leaser_of(sharers: Sharers) -> Leaser:
+    with _making:
+        return _leaser(sharers, fingerprint(_FLEET, install_key(sharers.state)), os.getpid())
 
 
 @cache

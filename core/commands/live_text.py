@@ -15,7 +15,8 @@ from utils.units import duration_text
 
 NOBODY = "no process publishes its bots; BotController and publish_status do: docs/embedding.md"
 _INDENT = 12
-_MOST, _MOST_UNREAD = 10, 3
+_MOST, _MOST_UNREAD, _MOST_NAMES = 10, 3, 5
+_FOLDED_FROM = 4
 _LATE = timedelta(milliseconds=100)
 _RED = ("banned", "revoked", "duplicated", "frozen", "given up", "locked out")
 _COLOURS = {
@@ -35,11 +36,11 @@ def bots_block(live: LiveView, output: Output, now: datetime, *, verbose: bool) 
     """The part of a report about running bots, its label in front."""
     processes = live.statuses.processes
     several = len(_hosts(processes)) > 1
-    worst = [one for one in live.fresh if verbose or one.bot.state not in WELL]
+    shown = processes if verbose else _not_succeeded(live)
     told = [
         _Line("", _headline(live)),
-        *_at_most(_MOST, [_process_line(seen) for seen in processes], verbose=verbose),
-        *_at_most(_MOST, [_bot_line(one, now, several=several) for one in worst], verbose=verbose),
+        *_at_most(_MOST, [_process_line(seen) for seen in shown], verbose=verbose),
+        *_at_most(_MOST, _bot_lines(live, now, several=several, verbose=verbose), verbose=verbose),
         *(_Line("", line) for line in unknown_lines(live.statuses)),
     ]
     first, *lines = [line for one in told for line in _shown(one, output)]
@@ -51,7 +52,7 @@ def bot_text(one: LiveBot, now: datetime) -> str:
     told = ", ".join([_state_text(one, now), *_starts(one)])
     if one.seen.condition is Condition.FRESH:
         return told
-    return f"{told}; that was {duration_text(one.seen.age)} ago: {_silence(one.seen)}"
+    return f"{_silence(one.seen)}; before that it was {told}"
 
 
 def bot_facts(one: LiveBot, now: datetime) -> list[tuple[str, str]]:
@@ -110,6 +111,44 @@ def _process_line(seen: SeenStatus) -> _Line:
     late = f", its event loop up to {duration_text(seen.status.loop_lag)} late" if seen.status.loop_lag > _LATE else ""
     problem = f"; {printable(seen.status.problem)}" if seen.status.problem else ""
     return _Line("", f"{_who(seen)}: {bots}, {_heard(seen)}{late}{problem}")
+
+
+def _not_succeeded(live: LiveView) -> list[SeenStatus]:
+    """All processes but those that have ended, when each of their bots is in a process that is heard of."""
+    running = {(one.seen.status.host, one.bot.path) for one in live.fresh}
+    return [
+        seen
+        for seen in live.statuses.processes
+        if seen.condition is not Condition.ENDED
+        or not {(seen.status.host, bot.path) for bot in seen.status.bots} <= running
+    ]
+
+
+def _bot_lines(live: LiveView, now: datetime, *, several: bool, verbose: bool) -> list[_Line]:
+    """The bots that are not well, or all; several of one state and code in one line, unless each needs a person."""
+    if verbose:
+        return [_bot_line(one, now, several=several) for one in live.fresh]
+    alike: dict[tuple[str, ...], list[LiveBot]] = {}
+    for one in live.fresh:
+        if one.bot.state not in WELL:
+            alone = (one.seen.status.process, one.bot.path) if one.bot.state in _RED else ()
+            alike.setdefault((one.bot.state, one.bot.code, one.seen.status.host, *alone), []).append(one)
+    lines = []
+    for group in alike.values():
+        if len(group) < _FOLDED_FROM:
+            lines += [_bot_line(one, now, several=several) for one in group]
+        else:
+            lines.append(_group_line(group, now, several=several))
+    return lines
+
+
+def _group_line(group: Sequence[LiveBot], now: datetime, *, several: bool) -> _Line:
+    first = group[0]
+    where = f" on {printable(first.seen.status.host)}" if several else ""
+    names = ", ".join(printable(one.bot.name) for one in group[:_MOST_NAMES])
+    named = f"{names} and {len(group) - _MOST_NAMES:,} more" if len(group) > _MOST_NAMES else names
+    why = f"; {printable(first.bot.name)} {_since(first, now)}" if first.bot.code or first.bot.reason else ""
+    return _Line(printable(first.bot.state), f"{plural(len(group), 'bot')}{where}: {named}{why}")
 
 
 def _bot_line(one: LiveBot, now: datetime, *, several: bool) -> _Line:

@@ -69,7 +69,9 @@ def _text(entries: list[PlanEntry], live: LiveView, now: datetime, output: Outpu
     told.sort(key=lambda entry: (entry.seen.occupancy.usage is Usage.FREE, entry.seen.family.name))
     held = sum(entry.seen.occupancy.usage is Usage.IN_USE for entry in entries)
     unknown = sum(entry.seen.occupancy.usage is Usage.UNKNOWN for entry in entries)
-    lines = [f"{plural(len(entries), 'session')}: {held} held, {unknown} unknown, {len(entries) - held - unknown} free"]
+    lines = [
+        f"{plural(len(entries), 'session')}: {held} in use, {unknown} unknown, {len(entries) - held - unknown} free"
+    ]
     if told:
         lines.append("")
     width = min(30, max((len(printable(entry.seen.family.name)) for entry in told), default=0))
@@ -84,8 +86,8 @@ def _text(entries: list[PlanEntry], live: LiveView, now: datetime, output: Outpu
 
 
 def _beside(entry: PlanEntry) -> str:
+    """Its sidecars; not its lock file, which every session that ever ran has, and which means nothing when free."""
     from utils.units import size_text
 
     family = entry.seen.family
-    names = [f"{one.kind.value} {size_text(one.stat.size)}" for one in family.sidecars]
-    return ", ".join(["lock file"] * (family.lock is not None) + names)
+    return ", ".join(f"{one.kind.value} {size_text(one.stat.size)}" for one in family.sidecars)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from core.commands.pastable import command_line
-from core.commands.wiring import Wiring, refuse_without_application, session_targets, wire
+from core.commands.wiring import Wiring, in_session_folders, refuse_without_application, session_targets, wire
 from core.errors import ConfigError
 from core.fleet.controller import BotController
 from core.fleet.roster import WantedBot, session_title
@@ -77,7 +77,7 @@ def refuse_unusable(plan: RunPlan) -> None:
 
 def _sessions(targets: Sequence[str], wiring: Wiring) -> tuple[str, ...]:
     """The folders and files that are meant. Raises ConfigError for one that is not there."""
-    found, problems = session_targets(wiring, [_in_folders(one, wiring) for one in targets], recursive=False)
+    found, problems = session_targets(wiring, [in_session_folders(one, wiring) for one in targets], recursive=False)
     for problem in problems:
         raise problem
     sessions: list[str] = []
@@ -85,14 +85,6 @@ def _sessions(targets: Sequence[str], wiring: Wiring) -> tuple[str, ...]:
         files = (os.path.join(target.folder, name) for name in sorted(target.only or ()))
         sessions += [target.folder] if target.only is None else files
     return tuple(sessions)
-
-
-def _in_folders(target: str, wiring: Wiring) -> str:
-    """A bare name is that of a session in the sessions folders, as it is for `login`, unless it is there itself."""
-    if not target or "/" in target or os.path.lexists(target) or os.path.lexists(_file(target)):
-        return target
-    places = (os.path.join(folder, target) for folder in wiring.files.sessions)
-    return next((place for place in places if os.path.lexists(_file(place))), target)
 
 
 def _file(session: str) -> str:

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from enum import Enum
 
 from core.client.model import HealthState
@@ -16,9 +16,10 @@ from core.commands import exit_codes
 from core.commands.output import Output
 from core.commands.run_plan import RunPlan
 from core.commands.run_threads import LeftBehind
+from core.commands.sessions_text import plural
 from core.errors import ConfigError
 from core.fleet.model import BotState, BotStatus
-from core.fleet.roster import Change
+from core.fleet.roster import Change, session_title
 from utils.redact import printable
 from utils.sd_notify import ServiceManager
 
@@ -26,6 +27,7 @@ logger = logging.getLogger("gavatcore.fleet")
 _LOOK_EVERY, _LOOK_FOR_TERMINAL_EVERY = 2.0, 1.0
 """Seconds between two looks at how the bots are."""
 _RUNNING = "running"
+_MOST_NAMES = 5
 Read = Callable[[], RunPlan]
 
 
@@ -70,7 +72,7 @@ class Service:
                 await self._fleet.stop()
                 pulse.cancel()
         self._output.clear_progress()
-        logger.info("stopped: %d bots", len(self.last))
+        logger.info("stopped: %s", plural(len(self.last), "bot"))
 
     def _stop(self, exit_code: int) -> None:
         """The first signal counts; a stop takes two seconds at most, whatever comes meanwhile."""
@@ -136,7 +138,8 @@ class Service:
     async def _reload(self) -> None:
         self.plan = await asyncio.to_thread(self._read)
         for name in self.plan.strays:
-            logger.warning("[bots.%s]: there is no such session", printable(name))
+            hint = self.plan.hint_for(name)
+            logger.warning("[bots.%s]: there is no such session%s", printable(name), f"; {hint}" if hint else "")
         _tell_change(await self._fleet.reload(*self.plan.sessions))
 
 
@@ -157,18 +160,24 @@ def _word(status: BotStatus) -> str:
 
 def _tell_begin(plan: RunPlan) -> None:
     count = len(plan.wanted)
-    logger.info("%d bots start, %d at a time", count, plan.wiring.fleet.at_once)
+    logger.info("%s to start, %d at a time", plural(count, "bot"), plan.wiring.fleet.at_once)
     deaf = sum(not bot.hears for bot in plan.wanted)
     if deaf:
         logger.warning("%d of %d bots have no handlers: they stay connected, and answer nobody", deaf, count)
 
 
 def _tell_change(change: Change) -> None:
-    begun = {bot.path for bot in change.start}
-    logger.info(
-        "reloaded: %d bots start, %d of them anew; %d stopped; %d have other handlers",
-        len(begun),
-        len(begun & set(change.stop)),
-        len(set(change.stop) - begun),
-        len(change.hear),
+    begun, ended = {bot.path for bot in change.start}, set(change.stop)
+    told = (
+        (begun - ended, "to start"),
+        (begun & ended, "to start anew"),
+        (ended - begun, "stopped"),
+        ({bot.path for bot in change.hear}, "with other handlers"),
     )
+    parts = [f"{len(paths):,} {what} ({_names(paths)})" for paths, what in told if paths]
+    logger.info("reloaded: %s", "; ".join(parts) or "nothing has changed")
+
+
+def _names(paths: Set[str]) -> str:
+    names = sorted(printable(session_title(path)) for path in paths)
+    return ", ".join(names if len(names) <= _MOST_NAMES else [*names[:_MOST_NAMES], "…"])

@@ -10,6 +10,7 @@ from typing import Any
 
 from core.commands.output import Output
 from core.commands.run_plan import RunPlan
+from core.commands.sessions_text import plural
 from core.fleet.model import BotStatus
 from core.fleet.roster import Kind, WantedBot
 from utils.clock import utc_text
@@ -17,6 +18,7 @@ from utils.redact import printable
 
 WOULD_START, LEFT_OUT = "would start", "left out"
 """States of bots that do not run: with `-n`, and with `run = false`."""
+_TOLD_ONCE_FROM = 4
 _SAME = ("device_model", "system_version", "app_version", "lang_code", "system_lang_code")
 
 
@@ -24,13 +26,18 @@ def plan_text(plan: RunPlan, output: Output) -> list[str]:
     """What would start, for people."""
     pace = plan.wiring.fleet
     low, high = (f"{one.total_seconds():g}" for one in (pace.stagger_min, pace.stagger_max))
-    count = f"{len(plan.wanted)} of {len(plan.bots)} bots"
+    count = f"{len(plan.wanted)} of {plural(len(plan.bots), 'bot')}"
     lines = [f"{count} would start, {pace.at_once} at a time, {low} to {high} s apart:", ""]
+    usual = _usual(plan)
+    if usual:
+        lines += ["Each with the following, unless its line says something else:", *(f"  {one}" for one in usual), ""]
     width = max(len(printable(bot.name)) for bot in plan.bots)
     for bot in plan.bots:
         state, colour = (WOULD_START, "green") if bot.settings.run else (LEFT_OUT, "dim")
         start = f"  {output.paint(f'{state:<{len(WOULD_START)}}', colour)}  {printable(bot.name):<{width}}  "
-        for line in _details(bot) if bot.settings.run else ["run = false"]:
+        details = _details(bot)
+        told = [printable(bot.path), *(details if details != usual else [])]
+        for line in told if bot.settings.run else ["run = false"]:
             lines.append(start + line)
             start = " " * (len(WOULD_START) + width + 6)
     return [*lines, "", "Nothing was started; run without -n to do it."]
@@ -51,10 +58,15 @@ def document(plan: RunPlan, statuses: Sequence[BotStatus] | None, *, at: datetim
     }
 
 
+def _usual(plan: RunPlan) -> list[str]:
+    """What most bots have, to be told once; nothing where a few have it."""
+    [(details, number)] = Counter(tuple(_details(bot)) for bot in plan.wanted).most_common(1) or [((), 0)]
+    return list(details) if number >= _TOLD_ONCE_FROM else []
+
+
 def _details(bot: WantedBot) -> list[str]:
-    """Path, handlers and settings of one bot, a line each."""
-    lines = [printable(bot.path)]
-    lines += [f"{kind} {', '.join(names)}" for kind, names in _heard(bot).items() if names]
+    """Handlers and settings of one bot, a line each."""
+    lines = [f"{kind} {', '.join(names)}" for kind, names in _heard(bot).items() if names]
     if not bot.hears:
         lines.append("no handlers: it stays connected, and answers nobody")
     lines += [f"{name} {printable(str(value))}" for name, value in _own(bot).items() if value not in (None, "fleet")]

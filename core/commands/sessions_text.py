@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -32,6 +33,7 @@ from utils.redact import printable
 from utils.units import size_text
 
 MOST_LINES = 40
+_FOLDED_FROM = 4
 _DONE_WORDS = {
     RepairAction.ROLL_BACK: "rolled back",
     RepairAction.CHECKPOINT: "checkpointed",
@@ -74,6 +76,7 @@ def folder_lines(report: FolderReport, output: Output, *, now: datetime, verbose
         for note in plan.notes
     ]
     rows.sort(key=lambda row: WORST_FIRST.index(row.state))
+    rows = rows if verbose else _folded(rows)
     hidden = 0 if verbose else max(0, len(rows) - MOST_LINES)
     shown = rows[: len(rows) - hidden]
     if shown:
@@ -179,6 +182,19 @@ def _row(entry: PlanEntry, result: EntryResult | None, now: datetime) -> Row:
     if entry.verdict is Verdict.IN_USE:
         return Row(state, name, (("", _in_use_text(entry, now)), *found), entry=entry)
     return Row(state, name, found, _next_step(entry), entry)
+
+
+def _folded(rows: Sequence[Row]) -> list[Row]:
+    """The same rows, but one for all sessions that one process has open and of which there is nothing else to say."""
+    alike = Counter(row.found for row in rows if row.state == Verdict.IN_USE.value)
+    shown: list[Row] = []
+    for row in rows:
+        number = alike[row.found] if row.state == Verdict.IN_USE.value else 0
+        if number < _FOLDED_FROM:
+            shown.append(row)
+        elif row.found not in (one.found for one in shown):
+            shown.append(row._replace(name=plural(number, "session"), entry=None))
+    return shown
 
 
 def _next_step(entry: PlanEntry) -> str:

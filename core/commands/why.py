@@ -22,27 +22,30 @@ SUMMARY = (
     "what would be done."
 )
 EXAMPLES = """\
-  monitor_system.py why sessions/shop_03
-  monitor_system.py why sessions/shop_03.session --json"""
+  monitor_system.py why shop_03                      in the sessions folder (GAVAT_SESSIONS)
+  monitor_system.py why sessions/shop_03.session     a file
+  monitor_system.py why shop_03 --json"""
 _CURED_BY_A_COPY = ("GV120", "GV121", "GV122", "GV123", "GV124", "GV128")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("file", metavar="FILE", help="the session, with or without .session")
+    parser.add_argument(
+        "file", metavar="SESSION", help="a name in the sessions folder, or a file, with or without .session"
+    )
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Collect and show."""
     from core.commands.documents import why_document
     from core.commands.live_documents import live_document
-    from core.commands.wiring import wire
+    from core.commands.wiring import in_session_folders, wire
     from core.monitoring import collect_live, collect_session
     from utils.clock import utc_now
 
     wiring = wire()
     now = utc_now()
-    view = collect_session(arguments.file, wiring.state, now=now)
+    view = collect_session(in_session_folders(arguments.file, wiring), wiring.state, now=now)
     live = collect_live([view.entry.seen.family], wiring.state, wiring.redis.url, now=now)
     if output.json:
         output.document(why_document(view, live_document(live, live.joined)))
@@ -75,10 +78,17 @@ def _text(view: SessionView, live: LiveView, output: Output, now: datetime) -> l
     if entry.actions:
         lines += ["", *_would(entry)]
     elif not entry.notes and view.result is None:
-        lines += ["", "Nothing to do."]
+        lines += ["", _nothing_to_mend(live, view)]
     if view.changes:
         lines += ["", "Done to it before:", *map(_change, view.changes)]
     return lines
+
+
+def _nothing_to_mend(live: LiveView, view: SessionView) -> str:
+    from core.monitoring.live import WELL
+
+    is_well = all(one.bot.state in WELL for one in live.of(view.entry.seen.family.path))
+    return "Nothing to do." if is_well else "Nothing to mend in the file; how its bot is stands above."
 
 
 def _live(live: LiveView, view: SessionView, now: datetime) -> list[tuple[str, str]]:

@@ -114,6 +114,19 @@ def session_targets(wiring: Wiring, named: Sequence[str], *, recursive: bool) ->
     ], problems
 
 
+def in_session_folders(name: str, wiring: Wiring) -> str:
+    """A bare name is that of a session in the sessions folders, as it is for `login`, unless it is there itself."""
+    from core.session_files.looking.listing import SUFFIX
+
+    def is_there(path: str) -> bool:
+        return os.path.lexists(path) or os.path.lexists(path.removesuffix(SUFFIX) + SUFFIX)
+
+    if not name or "/" in name or is_there(name):
+        return name
+    places = (os.path.join(folder, name) for folder in wiring.files.sessions)
+    return next((place for place in places if is_there(place)), name)
+
+
 def why_no_folder(path: str, *, told: bool) -> ConfigError | None:
     """Why no sessions can be in `path`, or None; `told`: it was named on the command line."""
     if not path:

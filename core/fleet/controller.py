@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from core.client.client import GavatClient
+from core.client.leasing import Sharers, refuse_foreign_fleet
 from core.client.preparation import session_path
 from core.client.settings import ClientSettings, Surroundings, surroundings
 from core.client.termination import on_sigterm
@@ -173,16 +175,13 @@ class BotController:
             state = StateFolder.at(self._of_clients["state"] or given.state.path)
             ready = asyncio.get_running_loop().create_future()
             self._bots.clear()  # those of the time before a `stop`, kept for their statuses
-            runner = self._runner = asyncio.create_task(self._supervise(ready, state, given.redis.url))
+            await asyncio.to_thread(refuse_foreign_fleet, Sharers(state, given.redis))
+            runner = self._runner = asyncio.create_task(self._supervise(ready, wanted, given, state))
             await asyncio.wait({ready, runner}, return_when=asyncio.FIRST_COMPLETED)
             if runner.done():
                 self._runner = None
                 if not runner.cancelled():  # by `stop`
                     runner.result()  # raises why it could not begin
-                return
-            for bot in wanted:
-                if bot.settings.run:
-                    self._add(bot, given)
 
     async def reload(self, *sessions: str | Path) -> Change:
         """Read settings and folders again: new bots are started, those that are gone stopped, changed ones both.
@@ -216,10 +215,15 @@ class BotController:
             runner.cancel()
             await asyncio.gather(runner, return_exceptions=True)
 
-    async def _supervise(self, ready: asyncio.Future[None], state: StateFolder, redis_url: str) -> None:
+    async def _supervise(
+        self, ready: asyncio.Future[None], wanted: Sequence[WantedBot], given: Surroundings, state: StateFolder
+    ) -> None:
         try:
-            async with publish_status(self.stats, state=state, redis_url=redis_url), asyncio.TaskGroup() as group:
+            async with publish_status(self.stats, state=state, redis_url=given.redis.url), asyncio.TaskGroup() as group:
                 self._group = group
+                for bot in wanted:  # before anything is published
+                    if bot.settings.run:
+                        self._add(bot, given)
                 ready.set_result(None)
                 await asyncio.Event().wait()  # until `stop` cancels it, and the group cancels its bots
         finally:

@@ -16,6 +16,7 @@ from core.fleet.wave import Wave
 from core.state.status_model import BotFigures
 from utils.backoff import BackoffPolicy
 from utils.clock import Clock
+from utils.units import duration_text
 
 logger = logging.getLogger("gavatcore.fleet")
 
@@ -42,6 +43,8 @@ class Supervisor:
         self._since = clock()
         self._code = self._reason = ""
         self._next_start_at: datetime | None = None
+        self._waited_for = ""
+        """The code of the last wait, until a start goes well: the same again is told once."""
 
     async def run(self) -> None:
         """Run until the bot is given up; cancelling is the normal end, and stops the bot whole."""
@@ -49,7 +52,7 @@ class Supervisor:
             while True:
                 judgement = await self._live_once()
                 if judgement.verdict is Verdict.GIVE_UP:
-                    logger.error("%s: given up: %s: %s", self.client.name, judgement.code, judgement.reason)
+                    logger.warning("%s: given up (%s) until a reload or restart", self.client.name, judgement.code)
                     self._become(BotState.GIVEN_UP, judgement)
                     return
                 await self._wait(judgement)
@@ -114,6 +117,7 @@ class Supervisor:
                 self._wave.said_nothing()
             return judged
         self._wave.went_well()
+        self._waited_for = ""
         self._become(BotState.RUNNING)
         began = self._clock()
         await self.client.run_until_disconnected()
@@ -121,9 +125,12 @@ class Supervisor:
         return judge_end(self.client.health, failures=self._failures, backoff=self._backoff, chance=random.random())
 
     async def _wait(self, judgement: Judgement) -> None:
+        level = logging.DEBUG if judgement.code == self._waited_for else logging.INFO
         self._become(BotState.WAITING, judgement)
+        self._waited_for = judgement.code
         self._next_start_at = self._clock() + judgement.after
-        logger.warning("%s: starts again in %s: %s", self.client.name, judgement.after, judgement.reason)
+        after = duration_text(judgement.after)
+        logger.log(level, "%s: starts again in %s (%s)", self.client.name, after, judgement.code)
         await self.client.wait_until_free(judgement.after)
         self._next_start_at = None
 

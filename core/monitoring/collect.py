@@ -111,7 +111,7 @@ def _set_aside(seen: FileInspection, changes: tuple[Change, ...]) -> SessionView
     folders = [one.set_aside for one in changes if one.set_aside]
     folder = next((one for one in folders if any(os.path.lexists(os.path.join(one, name)) for name in names)), None)
     if folder is None:
-        hint = "name the file, with or without .session"
+        hint = "name the file, or a session of the sessions folder; monitor_system.py report -v lists them"
         raise ConfigError("there is no such session", path=seen.family.path, hint=hint)
     entry = PlanEntry(seen, Verdict.SKIPPED)
     return SessionView(entry, (), changes, (), EntryResult(entry, Outcome.DONE, set_aside=folder))

@@ -17,6 +17,9 @@ from core.state.folder import StateFolder
 from core.state.runs_file import connect_read_only, migrate, unusable
 from utils.clock import utc_text
 
+DAILY_BACKUP = "daily backup"
+"""The command of a running bot's own backups."""
+DONE = "done"
 _RUNS = """
 SELECT run_id, command, pid, started_at, ended_at, outcome, folders,
     (SELECT count(*) FROM changes WHERE changes.run_id = runs.run_id AND status IN ('started', 'done')) FROM runs
@@ -153,8 +156,10 @@ class RunHistory:
         return RunRecord(*found[0]) if found else None
 
     def last_runs(self, count: int) -> list[RunRecord]:
-        """The newest runs, newest first."""
-        return [RunRecord(*row) for row in self._select(f"{_RUNS} ORDER BY run_id DESC LIMIT ?", (count,))]
+        """The newest runs, newest first; without daily backups that went well: a fleet has one of each bot a day."""
+        asked_for = "WHERE command <> ? OR outcome IS NOT ?"
+        rows = self._select(f"{_RUNS} {asked_for} ORDER BY run_id DESC LIMIT ?", (DAILY_BACKUP, DONE, count))
+        return [RunRecord(*row) for row in rows]
 
     def unended(self, command: str) -> list[RunRecord]:
         """Runs of that command that did not come to their end, newest first; the one at work is among them."""

@@ -174,7 +174,7 @@ def test_report_and_locks_show_the_fleet(tool: Tool, crashed: Path) -> None:
     assert re.search(
         r"^last runs   [-0-9a-f]+  [-0-9]+ [0-9:]+  files \S+  1 change  exit 0$", report.stdout, re.MULTILINE
     )
-    assert locks.stdout == "2 sessions: 0 held, 0 unknown, 2 free\n"
+    assert locks.stdout == "2 sessions: 0 in use, 0 unknown, 2 free\n"
 
 
 def test_why_tells_facts_findings_and_the_past(tool: Tool, crashed: Path) -> None:
@@ -187,6 +187,7 @@ def test_why_tells_facts_findings_and_the_past(tool: Tool, crashed: Path) -> Non
     assert "would: roll back, then DELETE mode" in before
     assert "Done to it before:" in after
     assert tool.monitor("why", crashed / "nothing").returncode == 2
+    assert Tool(tool.state, {"GAVAT_SESSIONS": str(crashed)}).monitor("why", "hot").stdout == after
 
 
 @pytest.mark.parametrize("code", FINDINGS)

@@ -128,7 +128,7 @@ def test_a_reload_starts_what_is_new_and_stops_what_is_gone(place: Place) -> Non
         alive = place.server.call(lambda telegram: [telegram.live(one) for one in (gone, stays, new)])
         fleet.ends()
 
-    assert said.endswith("reloaded: 1 bots start, 0 of them anew; 1 stopped; 0 have other handlers\n")
+    assert said.endswith("reloaded: 1 to start (dave); 1 stopped (alice)\n")
     assert (answer, alive) == ("you said hello", [0, 1, 1])
 
 
@@ -153,8 +153,8 @@ def test_a_reload_applies_what_has_changed_for_single_bots(place: Place) -> None
         again = place.says(dave, "hello again")
         fleet.ends()
 
-    assert said.endswith("reloaded: 1 bots start, 1 of them anew; 1 stopped; 1 have other handlers\n")
-    assert back.endswith("reloaded: 2 bots start, 1 of them anew; 0 stopped; 1 have other handlers\n")
+    assert said.endswith("reloaded: 1 to start anew (carol); 1 stopped (alice); 1 with other handlers (dave)\n")
+    assert back.endswith("reloaded: 1 to start (alice); 1 to start anew (carol); 1 with other handlers (dave)\n")
     assert answers == ["you said hello", "otherwise hello", "you said hello"]
     assert again == "you said hello again"
     assert accepted == 5
@@ -193,7 +193,7 @@ def test_settings_of_a_session_that_went_away_do_not_stop_a_reload(place: Place)
         _code, _shown, said = fleet.ends()
 
     assert "WARNING gavatcore.fleet: [bots.carol]: there is no such session" in said
-    assert "reloaded: 0 bots start, 0 of them anew; 1 stopped;" in said
+    assert "reloaded: 1 stopped (carol)\n" in said
 
 
 def test_a_fleet_of_which_all_are_given_up_keeps_running_and_says_so(place: Place) -> None:
@@ -215,7 +215,7 @@ def test_a_fleet_of_which_all_are_given_up_keeps_running_and_says_so(place: Plac
 
     assert (is_running, answer, code) == (True, "you said hello", 0)
     assert said.count("every bot is given up") == 1
-    assert "alice: given up: USER_DEACTIVATED_BAN" in said
+    assert "alice: given up (USER_DEACTIVATED_BAN) until a reload or restart" in said
 
 
 @pytest.mark.parametrize("kind", ["path", "abstract"])
@@ -308,6 +308,47 @@ def test_what_would_start_is_shown_and_nothing_starts(place: Place) -> None:
     ]
     assert {path.name for path in place.sessions.iterdir()} == before
     assert place.server.call(lambda telegram: telegram.accepted) == 0
+
+
+def test_what_most_bots_have_is_shown_once(place: Place) -> None:
+    """And what one has of its own, with it."""
+    for name in ("alice", "carol", "dave", "erin", "frank"):
+        place.add(name)
+    place.configure('[bots.carol]\nlang_code = "tr"')
+
+    done = place.call("-n")
+
+    lines = done.stdout.splitlines()
+    assert lines[2:5] == [
+        "Each with the following, unless its line says something else:",
+        "  on_private mybot.handlers:answer",
+        "",
+    ]
+    assert lines[5:9] == [
+        f"  would start  alice  {place.sessions / 'alice.session'}",
+        f"  would start  carol  {place.sessions / 'carol.session'}",
+        "                      on_private mybot.handlers:answer",
+        "                      lang_code tr",
+    ]
+    assert len([line for line in lines if "on_private" in line]) == 2
+
+
+def test_a_start_that_waits_for_another_process_is_told_once_and_as_no_error(place: Place) -> None:
+    """A host that stands by is well."""
+    alice = place.add("alice")
+    place.config.write_text(place.config.read_text().replace("[fleet]", '[fleet]\nrestart_first = "0.05s"'))
+
+    with place.running() as first:
+        first.started(alice)
+        with place.running("-v") as second:
+            second.says("alice: starts again in", times=4)
+            _code, _shown, said = second.ends()
+        first.ends()
+
+    told = [line.split()[1] for line in said.splitlines() if "alice: not started: held" in line]
+    again = [line.split()[1] for line in said.splitlines() if "alice: starts again in" in line]
+    assert told[:4] == ["WARNING", "DEBUG", "DEBUG", "DEBUG"]
+    assert again[:4] == ["INFO", "DEBUG", "DEBUG", "DEBUG"]
 
 
 def test_a_session_may_be_named_by_its_path_or_its_name(place: Place) -> None:

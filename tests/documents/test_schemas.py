@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from core import errors as core_errors
-from core.client.backing_up import DAILY_BACKUP
 from core.client.mending import STARTED
 from core.client.model import HealthState
 from core.commands.programs import CLEANUP, CORE
@@ -27,6 +26,7 @@ from core.session_files.model import (
 )
 from core.session_files.verdicts import WORST_FIRST
 from core.state import ChangeStatus
+from core.state.runs import DAILY_BACKUP
 from core.state.status_reading import Condition, Source
 from tests.documents.schemas import PREFIX, SCHEMAS, check, errors, objects
 from tests.house.repository import ROOT, source_modules

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fleet.village import House, Village, until
+from core.commands import exit_codes
+from tests.fleet.village import WAIT_SECONDS, House, Village, until
 from tests.telegram import TelegramThread
 from tests.valkey import Valkey
 
@@ -58,7 +59,8 @@ def two_hosts(village: Village, valkey: Valkey, *, loss: str = "warn") -> Iterat
         until(lambda: one.states() == ALIVE, "the first host runs all")
         share_key(village)
         two = running.enter_context(village.running(host="two", sessions=village.copied_to("two"), **shared))
-        until(lambda: two.states() == WAITING, "the second host waits")
+        refused = f"pid {one.process.pid} "
+        until(lambda: [refused in bot.reason for bot in two.bots()] == [True] * SIZE, "the second host is refused")
         yield Hosts(village, valkey, one, two)
     assert village.burnt() == []
 
@@ -76,7 +78,7 @@ def test_a_copy_on_another_host_is_refused_by_name_and_takes_over_from_the_dead(
     village: Village, valkey: Valkey
 ) -> None:
     with two_hosts(village, valkey) as hosts:
-        assert all(f"pid {hosts.one.process.pid} " in bot.reason for bot in hosts.two.bots())
+        assert {bot.code for bot in hosts.two.bots()} == {"LEASE_HELD"}
         hosts.one.kill()
         died_at = time.monotonic()
         until(lambda: hosts.two.states() == ALIVE, "the second host takes over")
@@ -127,8 +129,10 @@ def test_a_host_with_another_key_is_refused_with_the_command_that_copies_it(vill
     with village.running(host="one", sessions=village.copied_to("one"), **shared) as one:
         until(lambda: one.states() == ALIVE, "the first host runs all")
         with village.running(host="two", sessions=village.copied_to("two"), **shared) as two:
-            until(lambda: two.states() == Counter({"given up": SIZE}), "the second host gives up")
-            keys = [str(village.folder / f"state-{host}" / "install.key") for host in ("one", "two")]
-            assert {bot.code for bot in two.bots()} == {"INSTALL_KEY"}
-            assert all(f":{keys[0]} {keys[1]}" in bot.reason for bot in two.bots())
+            assert two.process.wait(WAIT_SECONDS) == exit_codes.USAGE
+        keys = [str(village.folder / f"state-{host}" / "install.key") for host in ("one", "two")]
+        (line,) = (
+            line for line in village.log().splitlines() if "install.key of the fleet" in line or "scp -p" in line
+        )
+        assert f":{keys[0]} {keys[1]}" in line
     assert village.burnt() == []

@@ -152,6 +152,8 @@ def test_an_outage_is_said_once_and_so_is_its_end(
     leaser = leaser_on("alpha")
     lease = take(leaser)
     leaser.acquire("another", place="alpha", wait=threading.Event().wait)
+    settling = caplog.messages
+    caplog.clear()
 
     server.kill()
     until(lambda: len(caplog.records) > 0)
@@ -161,6 +163,7 @@ def test_an_outage_is_said_once_and_so_is_its_end(
     until(lambda: len(caplog.records) > 1)
 
     said = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert settling == ["Redis has lately started, or is new to this fleet: nobody gets a lease for 1 s"]
     assert [level for level, _text in said] == ["WARNING", "INFO"]
     assert said[0][1].startswith("2 leases not renewed for 2 s: their users keep running; another host may take them")
     assert "refused" in said[0][1]

@@ -28,6 +28,7 @@ from utils.leases.redis_lease import RedisLease
 from utils.leases.redis_records import RENEWALS_IN_A_TTL, Answer, Claim, LeaseRecords, Renewed, Verdict
 from utils.redact import printable
 from utils.redis_link import RedisLink, RedisUnavailable
+from utils.units import duration_text
 
 RENEWED_AT_ONCE = 100
 RETRY_AFTER = timedelta(seconds=1)
@@ -67,6 +68,7 @@ class Leaser:
         self._asked_for: set[str] = set()
         self._stop: threading.Event | None = None
         self._is_told = False
+        self._settling_is_told = False
 
     @property
     def is_elsewhere(self) -> bool:
@@ -171,9 +173,19 @@ class Leaser:
                 raise _foreign(answer)
             if not answer.watch_for:
                 continue  # seen for long enough with this look: the next one counts
+            self._tell_of_settling(answer)
             is_live = answer.verdict is Verdict.HELD and answer.expires_in > timedelta(0)
             if is_live or wait(max(_SHORTEST_WAIT, min(answer.watch_for, self._renew_every.total_seconds()))):
                 raise _refusal(answer)
+
+    def _tell_of_settling(self, answer: Answer) -> None:
+        """Once: else a first start looks as if it hung."""
+        if answer.verdict is Verdict.SETTLING and not self._settling_is_told:
+            self._settling_is_told = True
+            logger.info(
+                "Redis has lately started, or is new to this fleet: nobody gets a lease for %s",
+                duration_text(timedelta(seconds=answer.watch_for)),
+            )
 
     @property
     def _renew_every(self) -> timedelta:
