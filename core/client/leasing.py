@@ -214,7 +214,7 @@ def _leaser(sharers: Sharers, check: str, _pid: int) -> Leaser:
         link = RedisLink(redis.url)
     except ValueError as error:  # its words may hold the password
         hint = "such as redis://:PASSWORD@HOST:6379/0, with what is special in the password as %40"
-        raise ConfigError("GAVAT_REDIS_URL is no address of Redis", hint=hint) from error
+        raise ConfigError("the address of Redis cannot be read", hint=hint) from error
     return Leaser(link, about=me, ttl=redis.lease_ttl, loss=redis.lease_loss, fleet=fleet)
 
 

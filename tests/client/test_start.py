@@ -498,7 +498,9 @@ async def test_a_start_waits_for_the_backup_of_the_client_before_it(
 async def test_a_limit_on_open_files_is_named(town: Town) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     client = town.client()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 3, hard))
+    taken = {int(number) for number in os.listdir("/proc/self/fd")}
+    free = [number for number in range(max(taken) + 5) if number not in taken]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free[3], hard))  # the limit is on numbers, and below it are three
     try:
         started = await client.start()
     finally:

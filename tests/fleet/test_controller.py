@@ -302,7 +302,7 @@ async def test_a_fleet_that_cannot_begin_says_why(town: Town, monkeypatch: pytes
     fleet = fleet_of(town)
     monkeypatch.setenv("GAVAT_REDIS_URL", "redis://:pass/word@127.0.0.1:6379/0")
 
-    with pytest.raises(ConfigError, match="no address of Redis"):
+    with pytest.raises(ConfigError, match="the address of Redis cannot be read"):
         await asyncio.wait_for(fleet.run(), 20)
 
     monkeypatch.delenv("GAVAT_REDIS_URL")
