@@ -289,7 +289,7 @@ def test_lines_that_end_too_early_are_a_usage_error(place: Place) -> None:
             "GAVAT_API_ID is not set · set it, or [client] in gavat.toml: my.telegram.org",
         ),
         ({"GAVAT_API_HASH": ""}, ("alice",), "GAVAT_API_HASH is not set"),
-        ({"GAVAT_API_ID": "one"}, ("alice",), "variable GAVAT_API_ID: «one» is no whole number"),
+        ({"GAVAT_API_ID": "one"}, ("alice",), "variable GAVAT_API_ID: that is no whole number; it is not repeated"),
         ({}, ("",), "the name of a session is missing"),
         ({}, ("none/alice",), "there is no such folder"),
         ({}, ("alice", "--server", "2:localhost"), "argument --server: not DC:ADDRESS:PORT · such as"),

@@ -13,6 +13,8 @@ from tests.tool import ROOT, Tool
 
 PAGE = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
 WITHIN = 30.0
+CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+"""Tests that run in a shell's background inherit it ignored."""
 
 
 def test_the_status_of_the_page_is_seen_until_its_clean_end(tmp_path: Path) -> None:
@@ -24,7 +26,7 @@ def test_the_status_of_the_page_is_seen_until_its_clean_end(tmp_path: Path) -> N
     tool = Tool(tmp_path / "state")
     status = tmp_path / "state" / "status"
     with subprocess.Popen(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", CTRL_C + program],
         cwd=tmp_path,
         env={**tool.env(), "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
