@@ -5,6 +5,7 @@ running      a client between start and stop; termination: SIGTERM as a normal e
 watch        is it connected, does it answer, does it hear, can it save; helping it back
 login        a first login, or one anew: the one place that asks a person;  login_calls, sign_in: its parts
 backing_up   the daily backup beside the work
+opening      sessions opened in threads of their own, a few at a time
 observed     Telethon's client with its cures of requests; delivering: of updates; pace: how fast it connects again
 options      what Telethon gets of the caller's, and what is refused
 preparation  one session file made ready; leasing, mending: its parts

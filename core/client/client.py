@@ -19,9 +19,10 @@ from core.client.judge_failure import failure_of_ours, failure_of_telegrams
 from core.client.judge_health import is_final
 from core.client.leasing import Sharers
 from core.client.model import LEASE_CODES, FailureKind, Figures, Health, HealthState, StartFailure, Startup
+from core.client.opening import session_file, session_name
 from core.client.preparation import Progress
 from core.client.refusal import ClientNotStarted, Freed, LeaseRefused, Refused
-from core.client.running import Handler, Running, Wanted, session_file, session_name
+from core.client.running import Handler, Running, Wanted
 from core.client.settings import ClientSettings, Surroundings, surroundings
 from core.client.termination import on_sigterm
 from core.errors import GavatError

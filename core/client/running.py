@@ -4,79 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from concurrent import futures
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, Self
-from weakref import WeakKeyDictionary
+from typing import Any, Self
 
-from telethon.sessions import Session, SQLiteSession
+from telethon.sessions import Session
 from telethon.tl import functions
 
-from core.client.backing_up import back_up_daily, wait_for_backup
+from core.client.backing_up import back_up_daily
 from core.client.health import HealthRecord
-from core.client.leasing import Sharers, Wait
+from core.client.leasing import Sharers
 from core.client.model import FailureKind, Figures, Health, PartName, SessionStats, StartupPart
 from core.client.observed import Behaviour, Migration, ObservedClient
+from core.client.opening import open_in_thread, session_name
 from core.client.options import telethon_options
-from core.client.preparation import Opened, Progress, open_given, open_session, session_path
+from core.client.preparation import Opened, Progress
 from core.client.refusal import Refused
 from core.client.session import PatientSession
 from core.client.settings import ClientSettings
 from core.client.watch import Watch, quietly
 from core.errors import SessionFileError
 from core.session_files.backups.settings import BackupSettings
-from core.session_files.looking.listing import SUFFIX
 from utils.clock import Clock
 from utils.leases import Lease, watch_lease
 from utils.redact import printable
 
 logger = logging.getLogger("gavatcore.client")
 _SAVE_TRIES, _SAVE_PAUSE = 8, 0.05
-_OPENING_ENDS_WITHIN = 1.5
-"""Seconds that a cancelled start waits for the worker thread that opens the session."""
-_OPENED_AT_ONCE = 8
-"""Sessions that an event loop has opened for it at a time: its clients wait their turn, and it serves the others."""
-
-
-class _Turns(NamedTuple):
-    """Of one event loop."""
-
-    free: asyncio.Semaphore
-    threads: futures.ThreadPoolExecutor
-    """Not the loop's own: an opening may wait for a lease as long as that lasts, and those serve handlers too."""
-
-    @classmethod
-    def new(cls) -> Self:
-        return cls(asyncio.Semaphore(_OPENED_AT_ONCE), futures.ThreadPoolExecutor(_OPENED_AT_ONCE, "gavat-open"))
-
-
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary()
-
-
 Handler = tuple[Callable[..., Any], Any]
 """A function, and the Telethon event that it is for (None: all)."""
-
-
-def session_file(session: str | Path | Session) -> str | None:
-    """Path of a session's file; None for a session that lives elsewhere."""
-    if isinstance(session, str | Path):
-        return session_path(str(session))
-    if isinstance(session, SQLiteSession) and session.filename != ":memory:":
-        return session_path(session.filename)
-    return None
-
-
-def session_name(session: str | Path | Session) -> str:
-    """A session's name, for people and logs."""
-    path = session_file(session)
-    return printable(path.rpartition("/")[2].removesuffix(SUFFIX)) if path else type(session).__name__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +70,7 @@ class Running:
     @classmethod
     async def start(cls, wanted: Wanted, progress: Progress) -> Self:
         """Open the session and connect; raises GavatError, and what Telethon raises. Then nothing stays open."""
-        opened = await _open(wanted, progress)
+        opened = await open_in_thread(wanted.session, wanted.sharers, progress)
         record = HealthRecord(session_name(wanted.session), wanted.clock)
         telethon: ObservedClient | None = None
         try:
@@ -206,55 +166,6 @@ class Running:
         self._record.lease_lost(loss)
         self.ended.set()
         await _disconnect(self.telethon, self._wanted.settings.stop_within)
-
-
-async def _open(wanted: Wanted, progress: Progress) -> Opened:
-    """Open in a worker thread; a start that is cancelled meanwhile leaves nothing open behind."""
-    if isinstance(wanted.session, SQLiteSession):
-        wanted.session.close()  # the file is looked at before anybody has it open, and opened anew
-    is_given_up = threading.Event()
-
-    def open_unless_given_up() -> Opened:
-        opened = _open_in_thread(wanted, progress, is_given_up.wait)
-        if is_given_up.is_set():  # seen here too: the event loop may be closed by now, and call nobody back
-            opened.close()
-        return opened
-
-    loop = asyncio.get_running_loop()
-    turns = _turns_of(loop)
-    async with turns.free:
-        opening = turns.threads.submit(open_unless_given_up)
-        work = asyncio.wrap_future(opening)
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            is_given_up.set()
-            work.add_done_callback(_close_late)
-            # asyncio.run waits for the loop's own threads alone: one of those waits for this one
-            ends: set[asyncio.Future[Any]] = {work, loop.run_in_executor(None, futures.wait, [opening])}
-            await asyncio.wait(ends, timeout=_OPENING_ENDS_WITHIN)
-            raise
-
-
-def _turns_of(loop: asyncio.AbstractEventLoop) -> _Turns:
-    if loop not in _turns:
-        for over in [one for one in list(_turns) if one.is_closed()]:
-            del _turns[over]  # a semaphore that somebody waited for keeps its loop alive
-        _turns[loop] = _Turns.new()
-    return _turns[loop]
-
-
-def _open_in_thread(wanted: Wanted, progress: Progress, wait: Wait) -> Opened:
-    path = session_file(wanted.session)
-    if path is None:
-        return open_given(wanted.session, wanted.sharers, progress, wait=wait)
-    wait_for_backup(os.path.realpath(path))
-    return open_session(path, wanted.sharers, progress, wait=wait)
-
-
-def _close_late(work: asyncio.Future[Opened]) -> None:
-    if not work.cancelled() and work.exception() is None:
-        work.result().close()
 
 
 def _build(wanted: Wanted, opened: Opened, record: HealthRecord) -> ObservedClient:
