@@ -323,3 +323,5 @@ async def test_a_start_that_is_stopped_meanwhile_ends(town: Town) -> None:
         await fleet.stop()
         await asyncio.wait_for(starting, 20)
         await fleet.stop()
+        assert states(fleet) in ([], [BotState.STOPPED])
+    await town.until(lambda: town.telegram.live() == 0)

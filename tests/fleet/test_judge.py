@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.client.model import FailureKind, Health, HealthState, StartFailure
+from core.client.model import LEASE_CODES, FailureKind, Health, HealthState, StartFailure
 from core.fleet.judge import judge_end, judge_start
 from core.fleet.model import Verdict
 from utils.backoff import BackoffPolicy
@@ -47,3 +47,13 @@ def test_an_end_with_a_code_is_final_and_one_without_is_not() -> None:
 
     assert judge_end(ended, failures=2, backoff=BACKOFF, chance=0).after == timedelta(seconds=10)
     assert judge_end(banned, failures=1, backoff=BACKOFF, chance=0).verdict is Verdict.GIVE_UP
+
+
+@pytest.mark.parametrize("code", LEASE_CODES)
+def test_an_end_without_its_lease_is_waited_out(code: str) -> None:
+    """Another host may run it now; when that one is gone, this one takes over."""
+    ended = Health(state=HealthState.STOPPED, since=NOW, code=code, detail="pid 5 on eu-2 has it now")
+
+    judged = judge_end(ended, failures=1, backoff=BACKOFF, chance=0)
+
+    assert (judged.verdict, judged.code, judged.reason) == (Verdict.START_AGAIN, code, ended.detail)

@@ -50,7 +50,8 @@ def test_owners_settle_a_server_on_which_nobody_waits(world: World) -> None:
 
     world.pass_time(2 * SECONDS)
 
-    world.host("beta").acquire("another", wait=never_waits)
+    world.host("beta").acquire("another", wait=never_waits).check()
+    assert world.is_settled
 
 
 def test_each_loss_of_memory_begins_anew(world: World) -> None:
