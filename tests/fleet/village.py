@@ -162,6 +162,10 @@ class House:
         """How many bots are in which state."""
         return Counter(bot.state for bot in self.bots())
 
+    def state_of(self, account: Account) -> str | None:
+        """The state of one bot; None before it is published."""
+        return next((bot.state for bot in self.bots() if bot.name == account.first_name), None)
+
     def kill(self) -> None:
         """As a power cut of one process: it has no last word."""
         self.process.kill()
