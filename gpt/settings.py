@@ -1,0 +1,88 @@
+"""How the helper behaves; every time is in seconds, since these names are in users' fingers as plain numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+
+from gpt.errors import GptSettingsError
+
+PRESETS: Mapping[str, float] = MappingProxyType({"standard": 5.0, "conservative": 10.0})
+"""The least time between two requests, by preset."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GptSettings:
+    """Raises GptSettingsError for what cannot be."""
+
+    model: str = ""
+    """Asked when a question names none."""
+    preset: str = "standard"
+    """`standard` or `conservative`: decides `min_request_interval` where that is not given."""
+    timeout: float = 30.0
+    """Time on the wire for one question, all its tries together; waits at the gate and between tries do not count."""
+    deadline: float = 300.0
+    """How long a caller waits in all."""
+    min_request_interval: float | None = None
+    """Between two requests of this key, retries included, of all processes that share a Redis.
+
+    None: the preset's; 0: no such limit.
+    """
+    requests_per_minute: int | None = None
+    """The provider's own limit, where it is known; the slower of both counts."""
+    tokens_per_minute: int | None = None
+    processes: int = 1
+    """How many share the key: while Redis is down each keeps to its part of the rate."""
+    max_retries: int = 2
+    """Tries after the first one: 2 means three attempts, as in OpenAI's own SDK."""
+    base_delay: float = 10.0
+    """Wait before the first retry, where the server does not say how long; doubled each time."""
+    max_delay: float = 120.0
+    """Longest such wait."""
+    cache_ttl: float = 300.0
+    """How long a reply answers the same question, give or take 10 %; 0 keeps none."""
+    stale_for: float = 0.0
+    """How long after that it may still stand in for a failing provider, marked as stale."""
+    max_entries: int = 10_000
+    max_bytes: int = 64 * 2**20
+    breaker_failures: int = 5
+    """Failures of the provider in a row that open the circuit; no quota and a refused key open it at once."""
+    breaker_rest: float = 60.0
+    """Time until one probe is let through."""
+    daily_tokens: int | None = None
+    daily_money: float | None = None
+    """US dollars a day (UTC) of all bots; None: no limit."""
+    bot_daily_tokens: int | None = None
+    bot_daily_money: float | None = None
+    alert_at: float = 0.8
+    """Share of a limit at which operators are told."""
+    prices: str = ""
+    """A price table of your own; empty: `gpt/budget/prices.toml`."""
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise GptSettingsError(f"preset is {self.preset!r}", hint=f"one of {', '.join(PRESETS)}")
+        if self.min_request_interval is None:
+            object.__setattr__(self, "min_request_interval", PRESETS[self.preset])
+        for one in fields(self):
+            _refuse(one.name, getattr(self, one.name))
+
+
+_AT_LEAST_ONE = {
+    *("requests_per_minute", "tokens_per_minute", "processes", "max_entries", "max_bytes", "breaker_failures"),
+}
+_ABOVE_ZERO = {"timeout", "deadline", "alert_at"}
+
+
+def _refuse(name: str, value: object) -> None:
+    """Raise for a number that no clock or counter can work with."""
+    if value is None or isinstance(value, str):
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        raise GptSettingsError(f"{name} is {value!r}", hint="a number, 0 or more")
+    if name in _AT_LEAST_ONE and value < 1:
+        raise GptSettingsError(f"{name} is {value!r}", hint="1 or more, or leave it out")
+    if name in _ABOVE_ZERO and value == 0:
+        raise GptSettingsError(f"{name} is 0", hint="more than 0")
