@@ -32,7 +32,7 @@ def main(words: Sequence[str] | None = None) -> int:
         rows = _measure(bench, arguments.only or tuple(MEASUREMENTS))
         rates = bench.rates
     if not arguments.quick and not arguments.only:
-        text = page(rows, rates, machine=machine, runs=(sizes.runs, sizes.short_runs), now=utc_now())
+        text = page(rows, rates, bench.said, machine=machine, runs=(sizes.runs, sizes.short_runs), now=utc_now())
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(text, encoding="utf-8")
         print(f"written to {PAGE.parent.name}/{PAGE.name}")

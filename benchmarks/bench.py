@@ -42,6 +42,8 @@ class Bench:
         self.disk = disk
         self.rates: dict[str, Rate] = {}
         """Filled by the rows, for the table of older figures."""
+        self.said: dict[str, str] = {}
+        """The same, in words, by what that table calls it."""
         self.healthy = cache(self._healthy)
         self.prototypes = cache(self._prototypes)
 

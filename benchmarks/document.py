@@ -41,6 +41,7 @@ Looking is measured in memory. Where other work shares the machine, the fastest 
 def page(
     rows: Sequence[Row],
     rates: Mapping[str, Rate],
+    said: Mapping[str, str],
     *,
     machine: Mapping[str, str],
     runs: tuple[int, int],
@@ -53,7 +54,7 @@ def page(
             introduction,
             "## Beside the figures of the older systems",
             "",
-            table(older_systems.HEAD, older_systems.stated_figures(rates)),
+            table(older_systems.HEAD, older_systems.stated_figures(rates, said)),
             "",
             "## Beside a bare loop",
             "",

@@ -9,6 +9,7 @@ from statistics import median
 from benchmarks.bench import Bench
 from benchmarks.care import backing_up, pruning, salvaging
 from benchmarks.clients import starting_in_memory, starting_on_disk
+from benchmarks.completions.rows import crowding, hitting, missing, replaying
 from benchmarks.fleets import check_mended
 from benchmarks.measure import BARE, Run, in_turns, ours, peak_megabytes, peer, run
 from benchmarks.model import Limit, Rate, Row, seconds_text
@@ -108,6 +109,10 @@ MEASUREMENTS: dict[str, Measurement] = {
     "start-tmpfs": starting_in_memory,
     "start-disk": starting_on_disk,
     "telling": telling,
+    "gpt-hit": hitting,
+    "gpt-miss": missing,
+    "gpt-crowd": crowding,
+    "gpt-trace": replaying,
 }
 
 

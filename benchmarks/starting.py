@@ -12,10 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from benchmarks.heart import BEAT, Heart
 from tests.telegram.loopback import stay_on_loopback
 
-BEAT = 0.001
-"""Seconds between two beats of the heart that notices stalls."""
 _SETTLED = 2.0
 """Seconds after the last start until memory counts as steady: by then missed updates are fetched."""
 
@@ -43,7 +42,7 @@ class Started(NamedTuple):
 async def report(paths: list[str], start: Callable[[str], Awaitable[object]]) -> None:
     """Start a client on every path, all at once, and print what it cost; no client can leave this machine."""
     stay_on_loopback()
-    heart = _Heart()
+    heart = Heart()
     await _beat_for_a_while()
     before = _own_memory()
     beating = asyncio.create_task(heart.beat())
@@ -57,22 +56,6 @@ async def report(paths: list[str], start: Callable[[str], Awaitable[object]]) ->
     await asyncio.sleep(_SETTLED)
     kilobytes = (_own_memory() - before) / len(clients) / 1000
     print(json.dumps(Started(seconds, cpu, heart.longest, heart.busiest, kilobytes)._asdict()), flush=True)
-
-
-class _Heart:
-    def __init__(self) -> None:
-        self.longest = 0.0
-        self.busiest = 0.0
-
-    async def beat(self) -> None:
-        """Note the longest delay of a wake-up, until cancelled."""
-        while True:
-            asleep, used = time.perf_counter(), time.thread_time()
-            try:
-                await asyncio.sleep(BEAT)
-            finally:
-                self.longest = max(self.longest, time.perf_counter() - asleep - BEAT)
-                self.busiest = max(self.busiest, time.thread_time() - used)
 
 
 async def _beat_for_a_while() -> None:

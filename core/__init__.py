@@ -5,6 +5,7 @@ monitoring                  collect, judge, show: looks and never changes; it re
 fleet (controller.py)       many bots: started in a wave, supervised, reloaded, drained
 client (gavat_client.py)    one bot: lease, inspect, mend, start, watch, stop; logins
 session_files               one Telethon session file on disk: inspect, plan, apply, report
+completions                 settings of the room gpt, and helpers made from them
 state                       what is kept: history of runs, status of running bots, the fleet's secret
 findings                    every finding code: what it means, why it matters, what to do
 settings                    flags, environment, gavat.toml, defaults

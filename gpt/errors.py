@@ -15,6 +15,12 @@ class GptError(Exception):
     """A stable word: for counters, and as a key of fallback texts."""
     retryable: ClassVar[bool] = False
     """Whether the same request may succeed at a later try."""
+    charged: ClassVar[bool] = False
+    """Whether the provider may take money all the same: nobody knows how far it came."""
+    final: bool = False
+    """The server asked not to try again."""
+    out_of_time: bool = False
+    """It ended with the deadline of whoever asked; who has more time may ask again."""
 
     def __init__(self, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -74,6 +80,7 @@ class ReplyTimeout(GptError):
     """No whole reply within the time on the wire."""
 
     kind = "timeout"
+    charged = True
     retryable = True
 
 
@@ -81,6 +88,7 @@ class BadReply(GptError):
     """A success that is none: no JSON, or not of the form that the API promises."""
 
     kind = "bad reply"
+    charged = True
 
 
 class EmptyReply(GptError):
@@ -111,6 +119,7 @@ class GateBusy(GptError):
 
     kind = "busy"
     retryable = True
+    out_of_time = True
 
 
 class DeadlineExceeded(GptError):
@@ -118,6 +127,7 @@ class DeadlineExceeded(GptError):
 
     kind = "deadline"
     retryable = True
+    out_of_time = True
 
 
 class HelperClosed(GptError):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import count
 from typing import Any, Protocol
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 COUNTED = (
     *("entries", "valid_entries", "bytes"),
@@ -14,6 +15,8 @@ COUNTED = (
     *("waits", "waited_seconds", "waiting", "refused"),
 )
 """Figures that are added up, over helpers and over processes: counts, seconds, and US dollars (`money…`)."""
+CIRCUITS = ("closed", "half-open", "open")
+"""What a circuit breaker says of itself, the worst last."""
 
 
 class Counting(Protocol):
@@ -23,24 +26,31 @@ class Counting(Protocol):
         """Its figures: `COUNTED`, and more that is not added up."""
 
 
-_helpers: WeakSet[Any] = WeakSet()
+_helpers: WeakKeyDictionary[Any, int] = WeakKeyDictionary()
+"""With their number, in order of their making."""
+_numbers = count()
 
 
 def count_in(helper: Counting) -> None:
     """From now on this helper's figures are part of the process's; it is held weakly."""
-    _helpers.add(helper)
+    _helpers[helper] = next(_numbers)
+
+
+def process_helpers() -> list[Any]:
+    """Those of this process that are still in use, the oldest first."""
+    return sorted(_helpers, key=_helpers.__getitem__)
 
 
 def process_figures() -> dict[str, Any]:
     """The sum over the helpers of this process; all zero, with `helpers` 0, before there is one."""
-    return add_figures([helper.stats() for helper in list(_helpers)])
+    return add_figures([helper.stats() for helper in process_helpers()])
 
 
 def add_figures(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Figures of several helpers or processes as one; what is no number counts as 0 (it may come from a file).
 
-    `failures` is added up by kind, `hit_ratio` is hits ÷ lookups of the sum, `helpers` counts the helpers, and
-    `budgets` holds each wallet once, by its name: processes that share one say the same of it.
+    `failures` is added up by kind, `hit_ratio` is hits ÷ lookups of the sum, `helpers` counts the helpers, `circuit` is
+    the worst one, and `budgets` holds each wallet once, by its name: of those that share it the one that knows of most.
     """
     parts = list(parts)
     total: dict[str, Any] = {name: _number(sum(_number(part.get(name)) for part in parts)) for name in COUNTED}
@@ -48,15 +58,27 @@ def add_figures(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     lookups = total["hits"] + total["joins"] + total["misses"]
     total["hit_ratio"] = total["hits"] / lookups if lookups else 0.0
     total["failures"] = _by_kind(part.get("failures") for part in parts)
-    total["budgets"] = {name: one for part in parts for name, one in _mapping(part.get("budgets")).items()}
+    total["circuit"] = max((_circuit(part.get("circuit")) for part in parts), default=CIRCUITS[0], key=CIRCUITS.index)
+    wallets = [(name, one) for part in parts for name, one in _mapping(part.get("budgets")).items()]
+    total["budgets"] = dict(sorted(wallets, key=lambda named: _spent(named[1])))
     return total
+
+
+def _circuit(value: object) -> str:
+    return str(value) if value in CIRCUITS else CIRCUITS[0]
+
+
+def _spent(wallet: object) -> tuple[str, float, float]:
+    """Who knows more: of a later day, or of more money or tokens spent on it."""
+    told = _mapping(wallet)
+    return str(told.get("day", "")), _number(told.get("money")), _number(told.get("tokens"))
 
 
 def _by_kind(parts: Iterable[object]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for part in parts:
-        for kind, count in _mapping(part).items():
-            counts[str(kind)] = counts.get(str(kind), 0) + int(_number(count))
+        for kind, number in _mapping(part).items():
+            counts[str(kind)] = counts.get(str(kind), 0) + int(_number(number))
     return counts
 
 

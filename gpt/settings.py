@@ -19,6 +19,8 @@ class GptSettings:
 
     model: str = ""
     """Asked when a question names none."""
+    temperature: float | None = 0.8
+    """Of questions that name none; None leaves it out, as models that reason want it."""
     preset: str = "standard"
     """`standard` or `conservative`: decides `min_request_interval` where that is not given."""
     timeout: float = 30.0
@@ -70,6 +72,7 @@ class GptSettings:
             _refuse(one.name, getattr(self, one.name))
 
 
+_TEXTS = {"model", "preset", "prices"}
 _AT_LEAST_ONE = {
     *("requests_per_minute", "tokens_per_minute", "processes", "max_entries", "max_bytes", "breaker_failures"),
 }
@@ -78,7 +81,7 @@ _ABOVE_ZERO = {"timeout", "deadline", "alert_at"}
 
 def _refuse(name: str, value: object) -> None:
     """Raise for a number that no clock or counter can work with."""
-    if value is None or isinstance(value, str):
+    if value is None or name in _TEXTS:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
         raise GptSettingsError(f"{name} is {value!r}", hint="a number, 0 or more")

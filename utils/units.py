@@ -22,3 +22,16 @@ def duration_text(duration: timedelta) -> str:
         if seconds >= 2 * size:
             return f"{int(seconds // size)} {unit}"
     return f"{int(seconds)} s"
+
+
+def money_text(dollars: float) -> str:
+    """US dollars and cents, `$0.02`; what is less than a cent and not nothing is `less than $0.01`."""
+    return "less than $0.01" if 0 < dollars < 0.01 else f"${dollars:,.2f}"
+
+
+def percent_text(share: float) -> str:
+    """A share in whole percent that never says more than there is: 0.999 is `99 %`, 0.001 `less than 1 %`."""
+    if share >= 100:
+        return "10,000 % and more"
+    percent = int(share * 100 + 1e-9)  # 0.29 * 100 is 28.999999999999996
+    return "less than 1 %" if share > 0 and not percent else f"{percent:,} %"

@@ -1,4 +1,4 @@
-"""What processes publish of their bots, as the part `live` of documents."""
+"""What processes publish, as parts of documents: `live`, their bots; `gpt`, their completions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from core.commands.output import Streamed
+from core.monitoring.completions import CompletionsView, Wallet
 from core.monitoring.live import LiveBot, LiveView, count_states
 from core.state.status_reading import SeenStatus
+from gpt.figures import CIRCUITS, COUNTED
 from utils.clock import utc_text
 
 
@@ -25,6 +27,30 @@ def live_document(live: LiveView, bots: Sequence[LiveBot] | None = None) -> dict
         "unread": [one._asdict() for one in live.statuses.unread],
         "other_hosts_problem": live.statuses.shared_problem or None,
     }
+
+
+def gpt_document(view: CompletionsView) -> dict[str, Any]:
+    """The part `gpt`: the sum over processes that are heard of."""
+    return {
+        "processes": view.processes,
+        "helpers": view.figures["helpers"],
+        **{name: _rounded(view.figures[name]) for name in COUNTED},
+        "hit_ratio": None if view.hit_ratio is None else round(view.hit_ratio, 6),
+        "failures": dict(view.figures["failures"]),
+        "circuits": {word: view.circuits.get(word, 0) for word in CIRCUITS},
+        "budgets": [_budget(one) for one in view.wallets],
+        "not_counted": [seen.status.process for seen in view.not_counted],
+        "not_heard_of": view.unheard,
+    }
+
+
+def _budget(wallet: Wallet) -> dict[str, Any]:
+    return {name: _rounded(value) for name, value in wallet._asdict().items()}
+
+
+def _rounded(value: Any) -> Any:
+    """A sum of cents without the traces of binary fractions."""
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def _process(seen: SeenStatus) -> dict[str, Any]:

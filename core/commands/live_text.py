@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
+from core.commands.block import Line, block
 from core.commands.output import Output
 from core.commands.sessions_text import moment_text, plural
 from core.monitoring.live import WELL, LiveBot, LiveView, count_states
@@ -14,7 +14,6 @@ from utils.redact import printable
 from utils.units import duration_text
 
 NOBODY = "no process publishes its bots; BotController and publish_status do: docs/embedding.md"
-_INDENT = 12
 _MOST, _MOST_UNREAD, _MOST_NAMES = 10, 3, 5
 _FOLDED_FROM = 4
 _LATE = timedelta(milliseconds=100)
@@ -26,25 +25,18 @@ _COLOURS = {
 }
 
 
-class _Line(NamedTuple):
-    word: str
-    """What is painted; it stands first."""
-    text: str
-
-
 def bots_block(live: LiveView, output: Output, now: datetime, *, verbose: bool) -> list[str]:
     """The part of a report about running bots, its label in front."""
     processes = live.statuses.processes
     several = len(_hosts(processes)) > 1
     shown = processes if verbose else _not_succeeded(live)
     told = [
-        _Line("", _headline(live)),
+        Line("", _headline(live)),
         *_at_most(_MOST, [_process_line(seen) for seen in shown], verbose=verbose),
         *_at_most(_MOST, _bot_lines(live, now, several=several, verbose=verbose), verbose=verbose),
-        *(_Line("", line) for line in unknown_lines(live.statuses)),
+        *(Line("", line) for line in unknown_lines(live.statuses)),
     ]
-    first, *lines = [line for one in told for line in _shown(one, output)]
-    return [f"{'bots':<{_INDENT}}{first.lstrip()}", *lines]
+    return block("bots", told, output, _COLOURS)
 
 
 def bot_text(one: LiveBot, now: datetime) -> str:
@@ -62,7 +54,7 @@ def bot_facts(one: LiveBot, now: datetime) -> list[tuple[str, str]]:
     return [
         ("bot" if seen.here else "elsewhere", bot_text(one, now)),
         ("figures", ", ".join(_numbers(one)) or "no restart, no reconnect, no wait"),
-        ("published", f"by {_who(seen)}, {_heard(seen)}{place}"),
+        ("published", f"by {who(seen)}, {_heard(seen)}{place}"),
     ]
 
 
@@ -71,7 +63,7 @@ def elsewhere_lines(live: LiveView, output: Output, now: datetime) -> list[str]:
     lines = []
     for one in live.namesakes:
         start = f"  {printable(one.bot.name)}  "
-        here = f"the file is here ({printable(one.namesake or '')}), a bot of that name runs on {_who(one.seen)}"
+        here = f"the file is here ({printable(one.namesake or '')}), a bot of that name runs on {who(one.seen)}"
         first, *more = output.wrapped(f"{here}: {bot_text(one, now)}", indent=len(start))
         lines += [start + first, *more]
     if lines:
@@ -94,23 +86,24 @@ def _headline(live: LiveView) -> str:
     if not processes:
         return NOBODY
     if not heard:
-        return f"unknown: none is heard of any more; {_processes(len(processes))} published before"
+        return f"unknown: none is heard of any more; {processes_text(len(processes))} published before"
     counts = " · ".join(f"{number:,} {printable(state)}" for state, number in count_states(live.fresh).items())
-    where = f"{plural(len(live.fresh), 'bot')} in {_processes(len(heard))} on {plural(len(_hosts(heard)), 'host')}"
+    where = f"{plural(len(live.fresh), 'bot')} in {processes_text(len(heard))} on {plural(len(_hosts(heard)), 'host')}"
     return f"{where}: {counts}" if counts else where
 
 
-def _processes(number: int) -> str:
+def processes_text(number: int) -> str:
+    """`1 process`, `3 processes`."""
     return "1 process" if number == 1 else f"{number:,} processes"
 
 
-def _process_line(seen: SeenStatus) -> _Line:
+def _process_line(seen: SeenStatus) -> Line:
     bots = plural(len(seen.status.bots), "bot")
     if seen.condition is not Condition.FRESH:
-        return _Line(seen.condition.value, f"{_who(seen)}: {_silence(seen)}; it had {bots}")
+        return Line(seen.condition.value, f"{who(seen)}: {_silence(seen)}; it had {bots}")
     late = f", its event loop up to {duration_text(seen.status.loop_lag)} late" if seen.status.loop_lag > _LATE else ""
     problem = f"; {printable(seen.status.problem)}" if seen.status.problem else ""
-    return _Line("", f"{_who(seen)}: {bots}, {_heard(seen)}{late}{problem}")
+    return Line("", f"{who(seen)}: {bots}, {_heard(seen)}{late}{problem}")
 
 
 def _not_succeeded(live: LiveView) -> list[SeenStatus]:
@@ -124,7 +117,7 @@ def _not_succeeded(live: LiveView) -> list[SeenStatus]:
     ]
 
 
-def _bot_lines(live: LiveView, now: datetime, *, several: bool, verbose: bool) -> list[_Line]:
+def _bot_lines(live: LiveView, now: datetime, *, several: bool, verbose: bool) -> list[Line]:
     """The bots that are not well, or all; several of one state and code in one line, unless each needs a person."""
     if verbose:
         return [_bot_line(one, now, several=several) for one in live.fresh]
@@ -142,18 +135,18 @@ def _bot_lines(live: LiveView, now: datetime, *, several: bool, verbose: bool) -
     return lines
 
 
-def _group_line(group: Sequence[LiveBot], now: datetime, *, several: bool) -> _Line:
+def _group_line(group: Sequence[LiveBot], now: datetime, *, several: bool) -> Line:
     first = group[0]
     where = f" on {printable(first.seen.status.host)}" if several else ""
     names = ", ".join(printable(one.bot.name) for one in group[:_MOST_NAMES])
     named = f"{names} and {len(group) - _MOST_NAMES:,} more" if len(group) > _MOST_NAMES else names
     why = f"; {printable(first.bot.name)} {_since(first, now)}" if first.bot.code or first.bot.reason else ""
-    return _Line(printable(first.bot.state), f"{plural(len(group), 'bot')}{where}: {named}{why}")
+    return Line(printable(first.bot.state), f"{plural(len(group), 'bot')}{where}: {named}{why}")
 
 
-def _bot_line(one: LiveBot, now: datetime, *, several: bool) -> _Line:
+def _bot_line(one: LiveBot, now: datetime, *, several: bool) -> Line:
     where = f" on {printable(one.seen.status.host)}" if several else ""
-    return _Line(printable(one.bot.state), f"{printable(one.bot.name)}{where} {_since(one, now)}")
+    return Line(printable(one.bot.state), f"{printable(one.bot.name)}{where} {_since(one, now)}")
 
 
 def _state_text(one: LiveBot, now: datetime) -> str:
@@ -183,7 +176,8 @@ def _numbers(one: LiveBot) -> list[str]:
     ]
 
 
-def _who(seen: SeenStatus) -> str:
+def who(seen: SeenStatus) -> str:
+    """Host, process and program."""
     return f"{printable(seen.status.host)} pid {seen.status.identity.pid} {printable(seen.status.command) or '?'}"
 
 
@@ -208,13 +202,6 @@ def _hosts(processes: Sequence[SeenStatus]) -> set[str]:
     return {seen.status.host for seen in processes}
 
 
-def _at_most(most: int, lines: list[_Line], *, verbose: bool) -> list[_Line]:
+def _at_most(most: int, lines: list[Line], *, verbose: bool) -> list[Line]:
     more = 0 if verbose else len(lines) - most
-    return [*lines[:most], _Line("", f"… and {more:,} more; -v lists all")] if more > 0 else lines
-
-
-def _shown(line: _Line, output: Output) -> list[str]:
-    word = f"{line.word}  " if line.word else ""
-    first, *more = output.wrapped(word + line.text, indent=_INDENT)
-    painted = output.paint(line.word, _COLOURS.get(line.word, "yellow")) if line.word else ""
-    return [" " * _INDENT + painted + first[len(line.word) :], *more]
+    return [*lines[:most], Line("", f"… and {more:,} more; -v lists all")] if more > 0 else lines

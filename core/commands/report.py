@@ -47,10 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Collect and show."""
     from core.commands.documents import report_document
-    from core.commands.live_documents import live_document
+    from core.commands.gpt_text import gpt_block
+    from core.commands.live_documents import gpt_document, live_document
     from core.commands.surroundings import surroundings_document, surroundings_text
     from core.commands.wiring import session_folders, wire
     from core.monitoring import collect_fleet, collect_live
+    from core.monitoring.completions import add_up
     from core.session_files.looking.inspect import Depth
     from core.session_files.verdicts import FolderReport
     from utils.clock import utc_now
@@ -63,16 +65,18 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     view = collect_fleet(folders, wiring.state, depth=depth, now=now)
     families = (entry.seen.family for plan in view.plans for entry in plan.entries)
     live = collect_live(families, wiring.state, wiring.redis.url, now=now)
+    asked = add_up(live.statuses.processes, now=now)
     around = _look_around(view, arguments.logs)
     reports = [FolderReport(plan, {}) for plan in view.plans]
     problems: list[GavatError] = [*wrong, *view.problems]
     if output.json:
-        more = {"live": live_document(live), **surroundings_document(around)}
+        more = {"live": live_document(live), "gpt": gpt_document(asked), **surroundings_document(around)}
         output.document(report_document(reports, view, more, now=now, problems=problems))
     else:
         lines = _sessions(view, output, now, verbose=arguments.verbose)
         lines += _bots(live, output, now, verbose=arguments.verbose)
         lines += _kept(view, output, wiring.state)
+        lines += gpt_block(asked, live.statuses, output, verbose=arguments.verbose)
         lines += [line for name, value in surroundings_text(around, now) for line in _fact(name, value, output)]
         output.lines([*lines, *_next_step(view, arguments.folders or wiring.files.sessions, arguments.recursive)])
         for problem in problems:

@@ -68,10 +68,14 @@ def _run(arguments: argparse.Namespace, output: Output) -> tuple[int, dict[str, 
     from core.commands.run_logs import log_to_stderr
     from core.commands.run_shown import document, plan_text
     from core.commands.wiring import wire
+    from core.completions import helper_maker
+    from gpt.openai_utils import set_default_helper
     from utils.clock import utc_now
 
     wiring = wire()
     log_to_stderr(wiring.log.format or "text", output, quiet=arguments.quiet, verbose=arguments.verbose)
+    # Before handlers' modules are imported: they may ask for the helper there
+    set_default_helper(helper_maker(wiring.gpt, wiring.redis, wiring.state))
     plan = _plan(arguments)
     if arguments.dry_run:
         code = exit_codes.DONE

@@ -26,6 +26,8 @@ from utils.sd_notify import ServiceManager
 logger = logging.getLogger("gavatcore.fleet")
 _LOOK_EVERY, _LOOK_FOR_TERMINAL_EVERY = 2.0, 1.0
 """Seconds between two looks at how the bots are."""
+_HELPERS_END_WITHIN = 2.0
+"""Seconds for the wallet's last words at a stop."""
 _RUNNING = "running"
 _MOST_NAMES = 5
 Read = Callable[[], RunPlan]
@@ -70,6 +72,7 @@ class Service:
                 for task in others:
                     task.cancel()
                 await self._fleet.stop()
+                await _close_helpers()
                 pulse.cancel()
         self._output.clear_progress()
         logger.info("stopped: %s", plural(len(self.last), "bot"))
@@ -156,6 +159,15 @@ def _word(status: BotStatus) -> str:
     if status.health is not None and status.health.state is not HealthState.ALIVE:
         state = status.health.state
     return str(state.value)
+
+
+async def _close_helpers() -> None:
+    """Let completions write down what was spent; what else is under way ends with the fleet."""
+    from gpt.figures import process_helpers
+
+    closing = [asyncio.create_task(helper.aclose()) for helper in process_helpers()]
+    if closing:
+        await asyncio.wait(closing, timeout=_HELPERS_END_WITHIN)
 
 
 def _tell_begin(plan: RunPlan) -> None:

@@ -1,4 +1,4 @@
-"""What is around the sessions, as text and as part of a document: processes, log files, the GPT cache."""
+"""What is around the sessions, as text and as part of a document: processes and log files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from utils.units import size_text
 _MOST_PROCESSES = 10
 _MOST_SESSIONS = 5
 _MOST_LOGS = 3
-_GPT_UNKNOWN = "unknown: no bot publishes its figures yet"
 
 
 class Surroundings(NamedTuple):
@@ -30,7 +29,7 @@ class Surroundings(NamedTuple):
 
 def surroundings_text(around: Surroundings, now: datetime) -> list[tuple[str, str]]:
     """Labelled facts; one without a label goes on with the one before."""
-    return [*_processes(around.processes, now), *_logs(around), ("gpt cache", _GPT_UNKNOWN)]
+    return [*_processes(around.processes, now), *_logs(around)]
 
 
 def surroundings_document(around: Surroundings) -> dict[str, Any]:
@@ -44,7 +43,6 @@ def surroundings_document(around: Surroundings) -> dict[str, Any]:
             "unread": around.logs.unread,
             "read_of_each": READ_OF_EACH,
         },
-        "gpt_cache": {"state": "unknown"},
     }
 
 

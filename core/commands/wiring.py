@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from core.client.settings import CLIENT_ROOM, ClientSettings
+from core.completions import GPT_ROOM, CompletionSettings
 from core.errors import ConfigError
 from core.fleet.settings import BOTS_ROOM, FLEET_ROOM, BotSettings, FleetSettings
 from core.session_files.backups.settings import BACKUP_ROOM, BackupSettings
@@ -38,7 +39,7 @@ def _parse_log_format(text: str) -> str:
 LOG_ROOM = Room(
     "log", LogSettings, {"format": Declaration("GAVAT_LOG_FORMAT", _parse_log_format, "write text or json")}
 )
-ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM, BACKUP_ROOM, CLIENT_ROOM, FLEET_ROOM, BOTS_ROOM, REDIS_ROOM)
+ROOMS = (STATE_ROOM, FILES_ROOM, LOG_ROOM, BACKUP_ROOM, CLIENT_ROOM, FLEET_ROOM, BOTS_ROOM, REDIS_ROOM, GPT_ROOM)
 """All that may be set; any other name is an error."""
 
 
@@ -53,14 +54,15 @@ class Wiring(NamedTuple):
     fleet: FleetSettings
     bots: dict[str, BotSettings]
     redis: RedisSettings
+    gpt: CompletionSettings
 
 
 def wire(flags: Mapping[str, Any] | None = None) -> Wiring:
     """Settings from flags, environment, gavat.toml and defaults; raises ConfigError."""
     config = os.path.join(ROOT, "gavat.toml")
     filled = load_settings(ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
-    state, files, log, backup, client, fleet, bots, redis = filled
-    return Wiring(files, StateFolder.at(state.path), log, backup, client, fleet, bots, redis)
+    state, files, log, backup, client, fleet, bots, redis, gpt = filled
+    return Wiring(files, StateFolder.at(state.path), log, backup, client, fleet, bots, redis, gpt)
 
 
 def refuse_without_application(client: ClientSettings) -> None:

@@ -3,6 +3,7 @@
 collect    what is on disk: folders of sessions, history of runs
 kept       what runs put away: byte copies, sidecars without a session
 live       what running bots publish, joined to their sessions
+completions  what those bots asked of models, what that cost and what it saved
 processes  Python processes that hold sessions or look like bots
 log_files  how large the bots' logs are, and which troubles stand at their ends
 doctor/    checks of the fleet as a whole and of its machine

@@ -28,6 +28,7 @@ from core.state.status_model import BotFigures, ProcessStatus
 from core.state.status_outlet import Outlet, Store
 from core.state.status_reading import sweep_statuses
 from core.state.status_shared import open_shared
+from gpt.figures import process_figures
 from utils.clock import Clock, from_epoch, utc_now
 from utils.processes import own_identity, started_at
 from utils.redact import masked_command, printable
@@ -42,7 +43,8 @@ _END_WITHIN = 2.0
 _published: set[str] = set()
 """Names under which this process publishes now: two fleets in one process have a document each."""
 Bots = Callable[[], Sequence[BotFigures]]
-Rooms = Mapping[str, Callable[[], Mapping[str, Any]]]
+Rooms = Mapping[str, Callable[[], Mapping[str, Any] | None]]
+"""What rooms say, by name; None: nothing for now."""
 
 
 @asynccontextmanager
@@ -58,14 +60,16 @@ async def publish_status(
     """Publish what `bots()` says, at once and then each `every`, for as long as the context lasts.
 
     `bots` and `rooms` (what other rooms say, by name: numbers and texts) are called on the event loop and must not
-    wait. The documents go to `state/status` and, with a `redis_url`, to Redis; a clean end takes them away, a killed
-    process leaves them, and they go stale. Raises ConfigError for an address that cannot be.
+    wait. Room `gpt` is told unasked where this process asks a model, unless `rooms` has one of that name. The documents
+    go to `state/status` and, with a `redis_url`, to Redis; a clean end takes them away, a killed process leaves them,
+    and they go stale. Raises ConfigError for an address that cannot be.
     """
     stores = await asyncio.to_thread(_stores, state, redis_url, clock())
     with _own_name(clock()) as about:
         outlets = [Outlet(store, about.process) for store in stores]
         status = replace(about, valid_for=every * _TURNS_VALID)
-        turns = asyncio.create_task(_turns(_Gathering(status, bots, rooms or {}, clock), outlets, every))
+        gathering = _Gathering(status, bots, {"gpt": _completions, **(rooms or {})}, clock)
+        turns = asyncio.create_task(_turns(gathering, outlets, every))
         turns.add_done_callback(_tell)
         try:
             yield
@@ -160,5 +164,12 @@ class _Gathering:
         return answer
 
 
-def _room(ask: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-    return encode_room(ask())
+def _room(ask: Callable[[], Mapping[str, Any] | None]) -> dict[str, Any] | None:
+    said = ask()
+    return None if said is None else encode_room(said)
+
+
+def _completions() -> Mapping[str, Any] | None:
+    """Figures of this process's helpers; None where nothing in it asks a model."""
+    figures = process_figures()
+    return figures if figures["helpers"] else None

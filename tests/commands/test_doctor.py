@@ -260,7 +260,7 @@ def test_report_tells_of_logs_and_of_processes(tool: Tool, twins: Path) -> None:
     assert "secret-token" not in shown + json.dumps(told)
     assert [one["sessions"] for one in told["processes"] if one["pid"] == pid] == [[f"{twins}/b.session"]]
     assert {one["locked"] for one in told["logs"]["files"]} == {0, 3}
-    assert told["gpt_cache"] == {"state": "unknown"}
+    assert told["gpt"]["processes"] == 0
 
 
 def test_report_says_what_it_cannot_tell_without_psutil(tool: Tool, twins: Path) -> None:
@@ -269,7 +269,7 @@ def test_report_says_what_it_cannot_tell_without_psutil(tool: Tool, twins: Path)
 
     assert done.returncode == 0
     assert "\nprocesses   not looked for: psutil is not installed" in done.stdout
-    assert "\ngpt cache   unknown: " in done.stdout
+    assert "\ngpt         no live bot asks a model\n" in done.stdout
     assert json.loads(tool.monitor("report", "--json", twins).stdout)["processes"] is None
 
 

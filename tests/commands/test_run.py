@@ -429,6 +429,56 @@ def test_a_fleet_without_handlers_is_warned_of(place: Place) -> None:
 BROKEN = "import os\n\nraise ValueError('not today')\n"
 
 
+ASKING = """\
+import sys
+
+from gpt.openai_utils import default_helper
+
+HELPER = default_helper()
+
+
+async def answer(event):
+    await event.reply(f"{HELPER is default_helper()} {'openai' in sys.modules}")
+"""
+
+
+def test_handlers_have_a_helper_that_the_fleet_has_set_up(place: Place) -> None:
+    """Also where their module asks for it while it is imported; OpenAI's library is not loaded for that."""
+    (place.folder / "mybot" / "asking.py").write_text(ASKING)
+    (place.folder / "key").write_text("sk-secret")
+    (place.folder / "key").chmod(0o600)
+    alice = place.add("alice")
+    place.configure(f'[gpt]\napi_key_file = "{place.folder}/key"', fleet='on_private = ["mybot.asking:answer"]')
+
+    with place.running() as fleet:
+        fleet.started(alice)
+        answer = place.says(alice, "hello")
+        report = Tool(place.folder / "state").monitor("report", place.sessions).stdout
+        code, _shown, said = fleet.ends()
+
+    assert (answer, code, "secret" in said) == ("True False", 0, False)
+    assert "\ngpt         GPT cache: 0/0 entries, not asked yet\n" in report
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('preset = "bold"', "preset is 'bold' · one of standard, conservative\n"),
+        ('api_key_file = "nowhere"', "nowhere: the API key cannot be read (No such file or directory)\n"),
+    ],
+)
+def test_settings_of_completions_that_cannot_be_are_told_before_a_bot_starts(
+    place: Place, line: str, said: str
+) -> None:
+    """Not by the first handler that asks a model."""
+    place.add("alice")
+    place.configure(f"[gpt]\n{line}")
+
+    for words in ((), ("-n",)):
+        done = place.call(*words)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", said)
+
+
 @pytest.mark.parametrize(
     ("config", "words", "said"),
     [

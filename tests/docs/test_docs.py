@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,14 @@ import pytest
 from core.commands import exit_codes, finding_pages
 from core.commands.programs import PROGRAMS
 from core.commands.wiring import ROOMS
+from core.completions import GPT_ROOM, CompletionSettings, gpt_settings
 from core.monitoring.doctor import Level
 from core.session_files import sample_fleet
 from core.session_files.model import Verdict
 from core.session_files.startable import SessionState
 from core.session_files.verdicts import MOVED, PRUNED, QUARANTINED, WORST_FIRST
 from core.settings import Tables, load_settings
+from gpt.settings import GptSettings
 from tests.tool import ROOT, Tool
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -83,6 +86,28 @@ def test_the_sample_configuration_holds_every_setting(tmp_path: Path) -> None:
     for room, settings in zip(ROOMS, filled, strict=True):
         given = settings if room.tables is Tables.ONE else settings["alice"]
         assert all(one != default for one, default in zip(given, room.settings(), strict=True))
+
+
+def test_the_defaults_of_completions_in_the_readme_are_those_of_the_helper() -> None:
+    """And the sample has none of them."""
+    rows = dict(re.findall(r"^\| `GAVAT_GPT_\w+` \| `\[gpt\] (\w+)` \| ([^|]+) \|", README, re.MULTILINE))
+    declared = GPT_ROOM.declarations
+    shown = {name: declared[name].parse(default.strip("`")) for name, default in rows.items() if "`" in default}
+    sample = tomllib.loads(README.partition("```toml\n")[2].partition("```")[0])["gpt"]
+
+    assert gpt_settings(CompletionSettings(**shown)) == GptSettings()
+    assert {default for default in rows.values() if "`" not in default} == {"none", "the preset's"}
+    for name, value in sample.items():
+        assert declared[name].parse(str(value)) != shown.get(name)
+
+
+def test_the_parameters_of_the_older_helper_are_the_defaults() -> None:
+    """Under their names; the more careful value of production is a preset."""
+    older = re.findall(r"^\| `(\w+) = ([\d.]+)`( \(production\))?", OLDER, re.MULTILINE)
+    presets = {"": GptSettings(), " (production)": GptSettings(preset="conservative")}
+
+    assert len(older) == 5
+    assert all(getattr(presets[where], name) == float(value) for name, value, where in older)
 
 
 def test_every_state_is_in_the_table_of_embedding() -> None:

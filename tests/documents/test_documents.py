@@ -87,7 +87,9 @@ def publish_bots(state: StateFolder, fleet: Path) -> None:
     """A process of this host that is heard of, one of another host that is not, and what is no status."""
     session = bot("shop_01", path=str(fleet / "shop_01.session"), state="flooded", until=utc_now(), restarts=1)
     now = utc_now()
-    put_file(state, process(session, bot("shop_02", state="waiting"), at=now, rooms={"gpt": {"hits": 3}}, problem="x"))
+    spent = {"day": now.date().isoformat(), "tokens": 900, "money": 0.02, "daily_money": 1.0, "bots": 2}
+    asked = {"hits": 3, "circuit": "open", "failures": {"quota": 1}, "budgets": {"openai": spent}}
+    put_file(state, process(session, bot("shop_02", state="waiting"), at=now, rooms={"gpt": asked}, problem="x"))
     elsewhere = {"process": "eu-2.1.1", "host": "eu-2", "identity": ELSEWHERE}
     put_file(state, process(bot("shop_03"), **elsewhere))
     Path(state.status, "bad.json").touch()
@@ -254,6 +256,13 @@ def test_the_documents_tell_of_bots(printed: list[Printed]) -> None:
     assert live.keys() == {"gavat.report", "gavat.locks", "gavat.why"}
     assert {one["condition"] for one in live["gavat.report"]["processes"]} == {"fresh", "silent"}
     assert [one["why"] for one in live["gavat.locks"]["unread"]] == ["it is no JSON"]
+
+
+def test_the_documents_tell_what_was_asked_of_models(printed: list[Printed]) -> None:
+    """With a budget, so that what describes it is held against one."""
+    told = [one.document["gpt"] for one in printed if one.name == "gavat.report"]
+
+    assert {budget["share"] for one in told for budget in one["budgets"]} == {0.02}
 
 
 def test_the_summary_counts_the_sessions(printed: list[Printed]) -> None:

@@ -11,7 +11,7 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from core.state.loop_lag import TICK, LoopLag
 from core.state.status_files import StatusFiles
 from core.state.status_outlet import Outlet
 from core.state.status_reading import Condition
+from gpt.figures import count_in
 from tests.state.builders import GONE, HERE, NOW, bot, process, put_file
 from tests.state.waiting import documents, names_of_bots, until
 from tests.valkey import Valkey
@@ -140,6 +141,45 @@ async def test_a_room_that_says_nonsense_hides_no_bot(state: StateFolder) -> Non
     assert (names_of_bots(state), told["rooms"]) == ([], {"store": {"rows": 7}})
     assert [one["name"] for one in told["bots"]] == ["shop_01"]
     assert told["problem"] == "room gpt could not be asked, 1 in a row"
+
+
+class Helper:
+    """One that asks a model, as far as its figures go."""
+
+    def stats(self) -> Mapping[str, Any]:
+        return {"hits": 3}
+
+
+@pytest.mark.asyncio
+async def test_what_is_asked_of_models_is_told_by_itself(state: StateFolder) -> None:
+    """As long as there is a helper in the process, and by whatever program."""
+    async with publish_status(one, state=state, every=TURN):
+        await until(lambda: len(documents(state)) == 1)
+        before = documents(state)[0]["rooms"]
+        helper = Helper()
+        count_in(helper)
+        await until(lambda: "gpt" in documents(state)[0]["rooms"])
+        during = documents(state)[0]["rooms"]["gpt"]
+        del helper
+        await until(lambda: "gpt" not in documents(state)[0]["rooms"])
+
+    assert before == {}
+    assert (during["helpers"], during["hits"], during["calls"]) == (1, 3, 0)
+
+
+@pytest.mark.asyncio
+async def test_a_program_may_tell_of_its_models_itself(state: StateFolder) -> None:
+    """Its own room of that name stands in place of ours, also where it has nothing to say."""
+    helper = Helper()
+    count_in(helper)
+    rooms: dict[str, Any] = {"gpt": lambda: {"hits": 7}}
+
+    for said in ({"gpt": {"hits": 7}}, {}):
+        async with publish_status(one, state=state, rooms=rooms):
+            await until(lambda: len(documents(state)) == 1)
+            (told,) = documents(state)
+        assert (told["rooms"], told.get("problem")) == (said, None)
+        rooms["gpt"] = lambda: None
 
 
 @contextmanager

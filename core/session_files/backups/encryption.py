@@ -5,12 +5,11 @@ The package is imported only when a key is set. No message, repr or error names 
 
 from __future__ import annotations
 
-import os
-import stat
 from typing import TYPE_CHECKING
 
 from core.errors import ConfigError
 from core.session_files.backups.errors import BackupUnusable, WrongBackupKey
+from utils.private_files import NotPrivate, read_private
 
 if TYPE_CHECKING:
     from cryptography.fernet import Fernet
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 FERNET = "fernet"
 """What a manifest calls this encryption."""
 _KEY_BYTES = 32
-_LONGEST_KEY_FILE = 4096
 _MAKE_KEY = "make one: python -c 'from cryptography.fernet import Fernet as F; print(F.generate_key().decode())'"
 
 
@@ -103,14 +101,9 @@ def _is_fernet_key(key: Secret) -> bool:
 
 def _read_key_file(path: str) -> Secret:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            found = os.fstat(descriptor)
-            data = os.read(descriptor, _LONGEST_KEY_FILE) if stat.S_ISREG(found.st_mode) else b""
-        finally:
-            os.close(descriptor)
+        data = read_private(path)
     except OSError as error:
         raise ConfigError(f"the backup key cannot be read ({error.strerror})", path=path) from error
-    if found.st_mode & 0o077 or found.st_uid not in (os.geteuid(), 0):
-        raise ConfigError("the backup key is not private to this user", path=path, hint=f"chmod 600 {path}")
+    except NotPrivate:
+        raise ConfigError("the backup key is not private to this user", path=path, hint=f"chmod 600 {path}") from None
     return Secret(data.decode("ascii", errors="replace").strip())

@@ -1,0 +1,71 @@
+"""What the events of a streamed reply add up to: chat completion chunks, and events of responses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gpt.answers import Answer, Api, chat_usage, read_document
+from gpt.errors import ProviderFailed
+from gpt.model import Usage
+
+_ENDED = ("response.completed", "response.incomplete")
+_FAILED = ("response.failed", "error")
+
+
+class Pieces:
+    """Takes each event, gives its text, and in the end the whole answer."""
+
+    def __init__(self, api: Api) -> None:
+        self._take = self._chunk if api is Api.CHAT else self._event
+        self._texts: list[str] = []
+        self._model = ""
+        self._finish_reason = ""
+        self._calls: dict[int, dict[str, Any]] = {}
+        self._whole: Answer | None = None
+        self.usage: Usage | None = None
+
+    def take(self, event: Any) -> str:
+        """The text that this event of the SDK brings; often none. Raises GptError where it says that all failed."""
+        text: str = self._take(event)
+        if text:
+            self._texts.append(text)
+        return text
+
+    def answer(self) -> Answer:
+        """The whole; raises ProviderFailed for a stream that ended before its reply did."""
+        if self._whole is not None:
+            return self._whole
+        if not self._finish_reason:
+            raise ProviderFailed("the stream ended before the reply did")
+        calls = tuple(self._calls[index] for index in sorted(self._calls))
+        return Answer("".join(self._texts), self._model, self._finish_reason, self.usage, calls)
+
+    def _chunk(self, chunk: Any) -> str:
+        if chunk.usage is not None:
+            self.usage = chat_usage(chunk.usage.model_dump())
+        self._model = chunk.model or self._model
+        if not chunk.choices:
+            return ""
+        choice = chunk.choices[0]
+        self._finish_reason = choice.finish_reason or self._finish_reason
+        for call in choice.delta.tool_calls or ():
+            self._add_call(call.index, call.model_dump(exclude_none=True))
+        return choice.delta.content or ""
+
+    def _add_call(self, index: int, part: Mapping[str, Any]) -> None:
+        """The name comes with a call's first part, its arguments in many."""
+        call = self._calls.setdefault(index, {"function": {"name": "", "arguments": ""}})
+        call.update({name: value for name, value in part.items() if name in ("id", "type")})
+        for name, value in part.get("function", {}).items():
+            call["function"][name] = call["function"].get(name, "") + value
+
+    def _event(self, event: Any) -> str:
+        if event.type == "response.output_text.delta":
+            return str(event.delta)
+        if event.type in _ENDED:
+            self._whole = read_document(event.response.model_dump(), Api.RESPONSES)
+            self.usage = self._whole.usage
+        if event.type in _FAILED:
+            raise ProviderFailed("the provider broke off")
+        return ""

@@ -1,0 +1,180 @@
+"""Replies that the processes of a fleet share through Redis, and one flight for all of them. Every call blocks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from gpt import errors
+from gpt.errors import GptError, ProviderFailed
+from gpt.model import GptReply, Source, Usage
+from gpt.shared_scripts import FIND, GENERATION, HOLD, LAND, LOG, LOG_LENGTH, NEWS, PREFIX, TAKE_BACK
+from utils.redis_link import RedisLink
+
+FLIGHT_LIFE = 5.0
+"""Seconds that a flight is waited for whose process says nothing more."""
+_FAILURE_LIFE = 2.0
+"""Seconds in which those who waited may learn why their flight failed."""
+_MARK_SLACK = 600.0
+"""Seconds beyond the longest life of an entry that an invalidation is remembered: for flights under way."""
+
+
+class Found(NamedTuple):
+    """Somebody has the reply."""
+
+    reply: GptReply
+    lifetime: float
+    """Seconds that it stays valid."""
+
+
+class Flying(NamedTuple):
+    """Another process is asking; look again soon."""
+
+    token: str
+
+
+class Failed(NamedTuple):
+    """The flight that was waited for failed."""
+
+    error: GptError
+
+
+class Lead(NamedTuple):
+    """It is ours to ask."""
+
+    generation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """One question, as it is known in Redis."""
+
+    key: str
+    marks: tuple[str, ...]
+
+    @property
+    def entry(self) -> str:
+        """Where its reply is kept."""
+        return f"{PREFIX}entry:{self.key}"
+
+    @property
+    def flight(self) -> str:
+        """Where it stands who asks."""
+        return f"{PREFIX}flight:{self.key}"
+
+    @property
+    def mark_keys(self) -> list[str]:
+        """Where it stands when each of its marks was last taken back."""
+        return _mark_keys(self.marks)
+
+
+class SharedCache:
+    """All of it through one link; every method raises RedisUnavailable."""
+
+    def __init__(self, link: RedisLink, *, longest_life: float) -> None:
+        self._link = link
+        self._mark_life = _milliseconds(longest_life + _MARK_SLACK)
+
+    def find(self, one: Shared, *, token: str, waited_for: str = "") -> Found | Flying | Failed | Lead:
+        """The reply, or what to do: wait for another process, learn of its failure, or take the lead under `token`."""
+        keys = [one.entry, one.flight, GENERATION, *one.mark_keys]
+        what, *said = self._link.run(FIND, keys=keys, args=[token, _milliseconds(FLIGHT_LIFE), waited_for])
+        if what == "entry":
+            reply = _decoded(said[0])
+            return Found(reply, int(said[1]) / 1000) if reply is not None else Lead("0")
+        if what == "flying":
+            return Flying(said[0])
+        return Failed(_decoded_error(said[0])) if what == "failed" else Lead(said[0])
+
+    def hold(self, one: Shared, *, token: str) -> None:
+        """Keep the lead for another `FLIGHT_LIFE`; a lead that was lost stays lost, and costs a second call at most."""
+        self._link.run(HOLD, keys=[one.flight], args=[token, _milliseconds(FLIGHT_LIFE)])
+
+    def land(
+        self, one: Shared, outcome: GptReply | GptError | None, *, token: str, generation: str, lifetime: float
+    ) -> None:
+        """Tell the others: the reply is kept for `lifetime` seconds (0: not), a failure is told to who waits now.
+
+        None: nothing came of it, let another one ask.
+        """
+        body = _encoded(outcome) if isinstance(outcome, GptReply) and lifetime > 0 else ""
+        failure = _encoded_error(outcome) if isinstance(outcome, GptError) else ""
+        args: list[str | int] = [
+            token,
+            generation,
+            body,
+            max(_milliseconds(lifetime), 1),
+            failure,
+            _milliseconds(_FAILURE_LIFE),
+        ]
+        self._link.run(LAND, keys=[one.entry, one.flight, *one.mark_keys], args=args)
+
+    def take_back(self, marks: Sequence[str]) -> None:
+        """Invalidate all entries of these marks, in every process."""
+        keys = [GENERATION, LOG, *_mark_keys(marks)]
+        self._link.run(TAKE_BACK, keys=keys, args=[self._mark_life, LOG_LENGTH, *marks])
+
+    def news(self, known: str) -> tuple[str, list[str] | None]:
+        """The present generation, and the marks taken back since `known`; None: more than is known, so take all."""
+        generation, *marks = self._link.run(NEWS, keys=[GENERATION, LOG], args=[known])
+        if marks[:1] == ["all known"]:
+            return generation, []
+        return generation, None if marks[:1] == ["everything"] else list(marks)
+
+
+def _mark_keys(marks: Sequence[str]) -> list[str]:
+    return [f"{PREFIX}mark:{mark}" for mark in marks]
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+def _encoded(reply: GptReply) -> str:
+    fields: dict[str, Any] = {
+        "text": reply.text,
+        "model": reply.model,
+        "finish_reason": reply.finish_reason,
+        "usage": list(reply.usage),
+        "cost": reply.cost,
+    }
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _decoded(body: str) -> GptReply | None:
+    """None for what another version of this program, or somebody else, wrote there."""
+    try:
+        fields = json.loads(body)
+        prompt, completion, cached = (int(count) for count in fields["usage"])
+        cost = fields["cost"]
+        return GptReply(
+            text=str(fields["text"]),
+            source=Source.CACHE,
+            model=str(fields["model"]),
+            finish_reason=str(fields["finish_reason"]),
+            usage=Usage(prompt, completion, cached),
+            cost=None if cost is None else float(cost),
+        )
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
+def _encoded_error(error: GptError) -> str:
+    fields = {"kind": error.kind, "message": str(error), "hint": error.hint, "retry_after": error.retry_after}
+    return json.dumps(fields)
+
+
+def _decoded_error(text: str) -> GptError:
+    try:
+        fields = json.loads(text)
+        kind = _KINDS[fields["kind"]]
+        return kind(str(fields["message"]), hint=fields["hint"], retry_after=fields["retry_after"])
+    except (ValueError, TypeError, KeyError):
+        return ProviderFailed("the process that asked failed")
+
+
+_KINDS: Mapping[str, type[GptError]] = {
+    one.kind: one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, GptError)
+}

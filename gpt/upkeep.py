@@ -1,0 +1,105 @@
+"""What a helper does by itself, in one thread: expired replies leave, and invalidations reach every process."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+
+from gpt.completion_cache import CompletionCache
+from gpt.request_key import selector_mark
+from gpt.shared_cache import SharedCache
+from utils.redis_link import RedisUnavailable
+
+logger = logging.getLogger("gavatcore.openai")
+
+NEWS_EVERY = 0.4
+"""Seconds: an invalidation is to reach all processes within one."""
+
+
+class Upkeep:
+    """Started with the first reply that is kept, ended with its helper; a daemon, so it never holds a process up."""
+
+    def __init__(self, cache: CompletionCache, shared: SharedCache | None, *, ttl: float) -> None:
+        self._cache = cache
+        self._shared = shared
+        self._every = NEWS_EVERY if shared is not None else max(ttl / 2, 0.05)
+        self._sweep_every = max(ttl / 2, 0.05)
+        self._lock = threading.Lock()
+        self._work = threading.Event()
+        self._ended = False
+        self._thread: threading.Thread | None = None
+        self._known: str | None = None
+        """The generation of invalidations that the local cache has heard of."""
+        self._untold: list[str] = []
+
+    @property
+    def untold(self) -> frozenset[str]:
+        """Marks that Redis does not know yet."""
+        return frozenset(self._untold)
+
+    def start(self) -> None:
+        """From now on; again it does nothing."""
+        with self._lock:
+            if self._thread is None and not self._ended:
+                self._thread = threading.Thread(
+                    target=_run, args=(weakref.ref(self), self._work), name="gavat-gpt-upkeep", daemon=True
+                )
+                self._thread.start()
+
+    def tell(self, mark: str) -> None:
+        """Have this mark taken back in every process, as soon as Redis answers."""
+        with self._lock:
+            if mark not in self._untold:
+                self._untold.append(mark)
+        self.start()
+        self._work.set()
+
+    def stop(self) -> None:
+        """No more."""
+        self._ended = True
+        self._work.set()
+
+    def turn(self) -> float | None:
+        """Do what is due; gives the seconds until the next turn, None when there is none."""
+        if self._ended:
+            return None
+        self._cache.sweep()
+        if self._shared is not None:
+            try:
+                self._tell_all(self._shared)
+                self._hear(self._shared)
+            except RedisUnavailable:
+                logger.debug("no news of invalidations", exc_info=True)  # who asks says that Redis is away
+        return self._every
+
+    def _tell_all(self, shared: SharedCache) -> None:
+        marks = list(self._untold)
+        if marks:
+            shared.take_back(marks)
+            with self._lock:
+                self._untold = [mark for mark in self._untold if mark not in marks]
+
+    def _hear(self, shared: SharedCache) -> None:
+        known, marks = shared.news(self._known or "0")
+        if self._known is None:  # what is kept by now may have been taken back before we began to listen
+            marks = None if len(self._cache) else []
+        self._known = known
+        for mark in [selector_mark()] if marks is None else marks:
+            self._cache.invalidate(mark)
+
+    def after_fork(self) -> None:
+        """In a child process: the thread is its parent's; the next reply that is kept starts another."""
+        self._lock = threading.Lock()
+        self._work = threading.Event()
+        self._thread = None
+
+
+def _run(helper: weakref.ref[Upkeep], work: threading.Event) -> None:
+    while (upkeep := helper()) is not None:
+        wait = upkeep.turn()
+        del upkeep  # held while nothing is due, it would never end
+        if wait is None:
+            return
+        work.wait(wait)
+        work.clear()

@@ -1,0 +1,120 @@
+"""The errors of the openai SDK as ours: by status and code, never by text, which may repeat the prompt or the key."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from gpt.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    BadReply,
+    GptError,
+    ProviderFailed,
+    QuotaExhausted,
+    RateLimited,
+    ReplyTimeout,
+    RequestRefused,
+)
+from gpt.hints import retry_after
+from utils.redact import printable
+
+if TYPE_CHECKING:
+    from openai import APIStatusError
+
+_QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+_TRANSIENT = {408, 409}
+_LONGEST_WORD = 60
+
+
+@cache
+def troubles() -> tuple[type[Exception], ...]:
+    """What the SDK may raise for the provider's sake; anything else is a bug or misuse, and nobody's to swallow.
+
+    Beside its own tree: a stream that breaks off raises the transport's errors and those of reading JSON, and a
+    text that is no Unicode cannot be sent.
+    """
+    import httpx2
+    import openai
+
+    return (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, json.JSONDecodeError, UnicodeError)
+
+
+def judge_error(error: Exception, *, now: datetime) -> GptError:
+    """What one of `troubles()` means.
+
+    Source: openai's own tree (`OpenAIError > APIError > APIStatusError | APIConnectionError > APITimeoutError`).
+    """
+    import httpx2
+    import openai
+
+    if isinstance(error, openai.APITimeoutError) and not isinstance(error.__cause__, httpx2.ConnectTimeout):
+        return ReplyTimeout("the provider did not answer in time")
+    if isinstance(error, openai.APIStatusError):
+        judged = _judge_status(error, now)
+        judged.final = error.response.headers.get("x-should-retry") == "false"
+        return judged
+    if isinstance(error, openai.APIResponseValidationError):
+        return BadReply("the provider's answer is not of the form it promises")
+    if isinstance(error, openai.APIConnectionError):
+        return ProviderFailed(f"the connection to the provider failed ({type(error.__cause__ or error).__name__})")
+    if isinstance(error, openai.APIError):  # an error event in the middle of a stream
+        return ProviderFailed(f"the provider broke off{_code(error.code)}")
+    return _judge_rest(error)
+
+
+def _judge_rest(error: Exception) -> GptError:
+    import openai
+
+    if isinstance(error, openai.OpenAIError):
+        return RequestRefused("the openai package refuses the request", hint="see the parameters of this question")
+    if isinstance(error, json.JSONDecodeError):
+        return BadReply("the provider's answer is no JSON", hint="is the base URL that of an OpenAI API?")
+    if isinstance(error, UnicodeError):
+        return RequestRefused("the request holds text that is no Unicode (half of a surrogate pair)")
+    return ProviderFailed(f"the connection to the provider broke ({type(error).__name__})")
+
+
+def _judge_status(error: APIStatusError, now: datetime) -> GptError:
+    status, code = error.status_code, error.code or ""
+    about = f"{status}{_code(code)}{_request(error.request_id)}"
+    if status == 429 and code in _QUOTA:
+        hint = "raise its limit or add credit at the provider; waiting does not help"
+        return QuotaExhausted(f"the account's quota is used up ({about})", hint=hint)
+    wait = retry_after(error.response.headers, now=now)
+    if status == 429:
+        return RateLimited(f"the provider's rate limit is reached ({about})", retry_after=wait)
+    if status in _TRANSIENT or status >= 500:
+        return ProviderFailed(f"the provider failed ({about})", retry_after=wait)
+    return _judge_refusal(error, about)
+
+
+def _judge_refusal(error: APIStatusError, about: str) -> GptError:
+    if error.status_code == 401:
+        return AuthenticationFailed(f"the provider does not know the API key ({about})", hint="see OPENAI_API_KEY")
+    if error.status_code == 403:
+        return AccessDenied(f"the API key may not do this ({about})", hint="its project, the model, the region")
+    named = _word(error.param)
+    hint = f"see the parameter {named}; temperature=None leaves it out" if named == "temperature" else None
+    if hint is None and named:
+        hint = f"see the parameter {named}"
+    return RequestRefused(f"the provider refuses the request ({about})", hint=hint)
+
+
+def _code(code: object) -> str:
+    word = _word(code)
+    return f" {word}" if word else ""
+
+
+def _request(identity: object) -> str:
+    word = _word(identity)
+    return f", request {word}" if word else ""
+
+
+def _word(value: object) -> str:
+    """A name that the API gave; anything that is no single word is not repeated."""
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_WORD or not value.isascii():
+        return ""
+    return printable(value) if all(char.isalnum() or char in "_-.[]:" for char in value) else ""

@@ -1,0 +1,263 @@
+"""What the provider does wrong: typed, tried again only where that may help, and never with its words."""
+
+import asyncio
+import logging
+import time
+import traceback
+
+import pytest
+
+from gpt.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    BadReply,
+    CircuitOpen,
+    DeadlineExceeded,
+    GptError,
+    HelperClosed,
+    ProviderFailed,
+    QuotaExhausted,
+    RateLimited,
+    ReplyTimeout,
+    RequestRefused,
+)
+from gpt.openai_utils import Api, GptHelper
+from tests.gpt.conftest import API_KEY, Helpers
+from tests.gpt.waiting import until
+from tests.openai_server import Answer, Hint, Manner, OpenAIServer, Wait
+
+pytestmark = pytest.mark.asyncio
+SECRET = "the secret of the chat"
+
+REFUSALS = [
+    (Answer.quota(), QuotaExhausted),
+    (Answer.bad_request(), RequestRefused),
+    (Answer.unauthorized(), AuthenticationFailed),
+    (Answer.forbidden(), AccessDenied),
+    (Answer.model_not_found(), RequestRefused),
+    (Answer.unprocessable(), RequestRefused),
+    (Answer.html(), BadReply),
+    (Answer.html(404), RequestRefused),
+    *(
+        (Answer.other_json(body), BadReply)
+        for body in ("{}", "[]", "7", "null", '{"choices": []}', '{"choices": [{}]}')
+    ),
+    (Answer.other_json('{"choices": [{"message": {"content": 7}}]}'), BadReply),
+    (Answer.other_json("[" * 100_000), BadReply),
+    (Answer.failing(headers={"x-should-retry": "false"}), ProviderFailed),
+]
+TRANSIENT = [
+    (Answer.rate_limited(), RateLimited),
+    (Answer.rate_limited(wait=Wait(0.05)), RateLimited),
+    (Answer.timed_out(), ProviderFailed),
+    (Answer.conflict(), ProviderFailed),
+    (Answer.failing(), ProviderFailed),
+    (Answer.failing(502), ProviderFailed),
+    (Answer.html(502), ProviderFailed),
+    (Answer.overloaded(), ProviderFailed),
+    *((Answer(manner=manner), ProviderFailed) for manner in (Manner.CLOSED, Manner.RESET, Manner.CLOSED_MIDWAY)),
+]
+
+
+@pytest.mark.parametrize(("answer", "kind"), REFUSALS)
+async def test_what_cannot_succeed_is_sent_once(
+    server: OpenAIServer, helper: GptHelper, answer: Answer, kind: type[GptError]
+) -> None:
+    server.answer(answer)
+
+    with pytest.raises(kind) as refused:
+        await helper.ask(SECRET)
+    assert len(server.requests) == 1
+    assert (refused.type, helper.stats()["failures"]) == (kind, {kind.kind: 1})
+
+
+@pytest.mark.parametrize(("answer", "kind"), TRANSIENT)
+async def test_what_may_succeed_is_tried_three_times(
+    server: OpenAIServer, helper: GptHelper, answer: Answer, kind: type[GptError]
+) -> None:
+    """`max_retries=2` means three attempts; the SDK adds none of its own."""
+    server.answer(answer)
+
+    with pytest.raises(kind):
+        await helper.ask("When?")
+    assert len(server.requests) == 3
+    assert helper.stats()["retries"] == 2
+
+
+@pytest.mark.parametrize(("answer", "kind"), TRANSIENT)
+async def test_and_the_second_try_may_succeed(
+    server: OpenAIServer, helper: GptHelper, answer: Answer, kind: type[GptError]
+) -> None:
+    server.script(answer)
+
+    assert (await helper.ask("When?")).text
+    assert (len(server.requests), helper.stats()["rate_limited"]) == (2, int(kind is RateLimited))
+
+
+@pytest.mark.parametrize("manner", [Manner.HANGING, Manner.HANGING_MIDWAY, Manner.DRIPPING])
+async def test_a_hang_ends_within_one_deadline(server: OpenAIServer, helpers: Helpers, manner: Manner) -> None:
+    """A byte now and then does not help: the SDK's own time-out is for each read. And it is not tried thrice."""
+    helper = helpers(timeout=0.3)
+    await helper.ask("to load the SDK")
+    server.answer(manner=manner, gap=0.1)
+    began = time.monotonic()
+
+    with pytest.raises(ReplyTimeout):
+        await helper.ask("When?")
+    assert 0.3 <= time.monotonic() - began < 3 * 0.3 + 0.5
+    assert len(server.requests) == 2
+
+
+async def test_all_tries_together_have_one_time_on_the_wire(server: OpenAIServer, helpers: Helpers) -> None:
+    helper = helpers(timeout=0.4)
+    await helper.ask("to load the SDK")
+    server.script(Answer.failing(delay=0.25), Answer(manner=Manner.HANGING))
+    began = time.monotonic()
+
+    with pytest.raises(ReplyTimeout):
+        await helper.ask("When?")
+    assert time.monotonic() - began < 0.25 + 0.4 + 0.5
+
+
+@pytest.mark.parametrize("hint", list(Hint))
+async def test_nobody_asks_before_the_server_said(server: OpenAIServer, helpers: Helpers, hint: Hint) -> None:
+    """Nor does any other caller of that key: the gate is closed for all."""
+    helper = helpers()
+    await helper.ask("to load the SDK")
+    seconds = 1.0 if hint is Hint.DATE else 0.3
+    server.script(Answer.rate_limited(wait=Wait(seconds, hint)))
+    first = asyncio.create_task(helper.ask("When?"))
+    await server.arrived(2)
+    await until(lambda: server.rate_limited > 0)
+    await asyncio.sleep(0.02)
+    await asyncio.gather(first, helper.ask("Where?"))
+
+    refused, *later = [request.at for request in server.requests][1:]
+    least = 0.0 if hint is Hint.DATE else seconds
+    assert all(at - refused >= least for at in later)
+    assert len(later) == 2
+
+
+async def test_a_wait_beyond_the_deadline_fails_at_once(server: OpenAIServer, helper: GptHelper) -> None:
+    server.answer(Answer.rate_limited(wait=Wait(600)))
+    began = time.monotonic()
+
+    with pytest.raises(RateLimited) as refused:
+        await helper.ask("When?")
+    assert time.monotonic() - began < 10
+    assert (refused.value.retry_after, len(server.requests)) == (600, 1)
+
+
+async def test_headers_of_a_used_up_window_close_the_gate(server: OpenAIServer, helper: GptHelper) -> None:
+    used_up = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "400ms"}
+    await helper.ask("to load the SDK")
+    server.script(Answer(headers=used_up))
+    await helper.ask("When?")
+    await helper.ask("Where?")
+
+    _, first, second = (request.at for request in server.requests)
+    assert second - first >= 0.4
+
+
+@pytest.mark.parametrize("answer", [Answer.quota(), Answer.unauthorized()])
+async def test_without_money_or_key_nobody_asks_again_for_a_while(
+    server: OpenAIServer, helpers: Helpers, caplog: pytest.LogCaptureFixture, answer: Answer
+) -> None:
+    helper = helpers(breaker_rest=0.3)
+    server.script(answer)
+    with pytest.raises(GptError):
+        await helper.ask("When?")
+    with pytest.raises(CircuitOpen):
+        await helper.ask("Where?")
+    assert (len(server.requests), helper.stats()["circuit"]) == (1, "open")
+
+    await asyncio.sleep(0.3)
+    assert (await helper.ask("Where?")).text
+    assert helper.stats()["circuit"] == "closed"
+    assert sum("circuit open" in line for line in caplog.messages) == 1
+
+
+async def test_a_provider_that_fails_again_and_again_is_left_alone(server: OpenAIServer, helpers: Helpers) -> None:
+    helper = helpers(breaker_failures=4, max_retries=0)
+    server.answer(Answer.failing())
+    for number in range(10):
+        with pytest.raises(GptError):
+            await helper.ask(str(number))
+
+    assert len(server.requests) == 4
+
+
+async def test_a_deadline_is_the_callers_own(server: OpenAIServer, helper: GptHelper) -> None:
+    """Whoever has more time gets the answer of the same flight."""
+    server.script(Answer(text="yes", manner=Manner.HELD))
+    patient = asyncio.create_task(helper.ask("When?"))
+    await server.arrived(1)
+    with pytest.raises(DeadlineExceeded):
+        await helper.ask("When?", deadline=0.05)
+    server.release()
+
+    assert (await patient).text == "yes"
+    assert len(server.requests) == 1
+
+
+async def test_who_has_more_time_than_the_first_asks_again(server: OpenAIServer, helper: GptHelper) -> None:
+    await helper.ask("to load the SDK")
+    server.script(Answer.rate_limited(wait=Wait(0.4)))
+    first = asyncio.create_task(helper.ask("When?", deadline=0.2))
+    second = asyncio.create_task(helper.ask("When?"))
+
+    with pytest.raises(GptError):
+        await first
+    assert (await second).text
+
+
+async def test_text_that_is_no_unicode_is_refused(helper: GptHelper) -> None:
+    with pytest.raises(RequestRefused):
+        await helper.ask("half a pair: \ud83d")
+
+
+async def test_a_parameter_nobody_knows_is_a_mistake_of_the_program(helper: GptHelper) -> None:
+    """No fallback hides it."""
+    with pytest.raises(TypeError):
+        await helper.reply("When?", fallback="x", params={"tempratur": 1})
+
+
+async def test_closing_ends_what_is_under_way(server: OpenAIServer, helper: GptHelper) -> None:
+    server.answer(manner=Manner.HANGING)
+    asked = [asyncio.create_task(helper.ask("When?")) for _ in range(3)]
+    await server.arrived(1)
+    await helper.aclose()
+    await helper.aclose()
+
+    assert [type(one) for one in await asyncio.gather(*asked, return_exceptions=True)] == [HelperClosed] * 3
+    with pytest.raises(HelperClosed):
+        await helper.ask("Where?")
+
+
+@pytest.mark.parametrize("api", list(Api))
+@pytest.mark.parametrize(
+    "answer", [Answer.bad_request(), Answer.unauthorized(), Answer.quota(), Answer.html(), Answer.failing(), Answer()]
+)
+async def test_no_word_of_prompt_reply_or_key_is_in_logs_or_tracebacks(
+    server: OpenAIServer, helpers: Helpers, caplog: pytest.LogCaptureFixture, answer: Answer, api: Api
+) -> None:
+    """The provider's own error repeats them: 400 the prompt, 401 part of the key."""
+    helper = helpers(max_retries=1)
+    server.answer(answer)
+    said = ""
+    with caplog.at_level(logging.DEBUG):
+        try:
+            said = (await helper.ask(SECRET, api=api)).text
+        except GptError as error:
+            shown = "".join(traceback.format_exception(error)) + repr(error) + f"{error.__context__}{error.__cause__}"
+            assert not leaks(shown)
+        await helper.reply(SECRET, fallback="x", api=api)
+    texts = "\n".join(f"{record.getMessage()}{record.exc_text or ''}" for record in caplog.records)
+
+    assert not leaks(texts)
+    assert not said or said not in texts
+
+
+def leaks(text: str) -> list[str]:
+    """Words of the prompt or the key in it."""
+    return [word for word in (*SECRET.split()[1:2], API_KEY, API_KEY[:8], API_KEY[-8:]) if word in text]

@@ -1,0 +1,210 @@
+"""Replies and flights that processes share through a real Valkey; and what happens when it is away."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from gpt.errors import BadReply
+from gpt.openai_utils import Source
+from gpt.request_key import short_hash
+from gpt.shared_scripts import LOG, PREFIX
+from tests.gpt.conftest import API_KEY, Helpers
+from tests.gpt.fleet import all_at_once, askers
+from tests.gpt.waiting import until
+from tests.openai_server import Answer, Manner, OpenAIServer
+from tests.valkey import Valkey
+
+SECRET = "a secret of the chat"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    with Valkey(tmp_path_factory.mktemp("valkey")) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey(running: Valkey) -> Valkey:
+    """Empty at each test's beginning, and there."""
+    running.restart_empty()
+    return running
+
+
+def test_four_processes_of_two_hundred_make_one_call(server: OpenAIServer, valkey: Valkey) -> None:
+    server.answer(text="yes", delay=0.3)
+    with askers(4, server.base_url, valkey.url) as fleet:
+        answers = all_at_once(fleet, "ask", prompt="When?", times=200)
+
+    assert len(server.requests) == 1
+    sources = sum((Counter(answer["sources"]) for answer in answers), Counter[str]())
+    assert (sources["model"], sources.total()) == (1, 800)
+    assert [answer["texts"] for answer in answers] == [["yes"]] * 4
+
+
+def test_a_taking_back_reaches_four_processes_within_a_second(server: OpenAIServer, valkey: Valkey) -> None:
+    with askers(4, server.base_url, valkey.url) as fleet:
+        all_at_once(fleet, "ask", prompt="How much?", namespace="shop", tags=["prices"])
+        all_at_once(fleet, "ask", prompt="When?", namespace="shop")
+        assert [asker.does("stats")["entries"] for asker in fleet] == [2] * 4
+
+        fleet[0].does("invalidate", tag="prices")
+        time.sleep(1)
+        assert [asker.does("stats")["entries"] for asker in fleet] == [1] * 4
+        server.answer(text="new price")
+        answers = all_at_once(fleet, "ask", prompt="How much?", namespace="shop", tags=["prices"])
+
+    assert [answer["texts"] for answer in answers] == [["new price"]] * 4
+    assert len(server.requests) == 3
+
+
+def test_whoever_asks_is_killed_and_another_one_asks(server: OpenAIServer, valkey: Valkey) -> None:
+    """Its lead runs out; who waited does not wait for ever."""
+    server.script(Answer(manner=Manner.HANGING), Answer(text="yes"))
+    with askers(2, server.base_url, valkey.url) as (first, second):
+        assert first.process.stdin is not None
+        first.process.stdin.write('["ask", {"prompt": "When?"}]\n')
+        first.process.stdin.flush()
+        asyncio.run(server.arrived(1))
+        first.process.kill()
+        assert second.does("ask", prompt="When?")["texts"] == ["yes"]
+
+    assert len(server.requests) == 2
+
+
+@pytest.mark.asyncio
+class TestOne:
+    """Helpers of one process, that might as well be on two hosts."""
+
+    async def test_a_reply_serves_the_next_process(self, valkey: Valkey, helpers: Helpers) -> None:
+        first = await helpers(redis_url=valkey.url).ask("When?")
+        other = helpers(redis_url=valkey.url)
+        second = await other.ask("When?")
+        third = await other.ask("When?")
+
+        assert (first.source, second.source, third.source) == (Source.MODEL, Source.CACHE, Source.CACHE)
+        assert (second.text, second.usage, second.cost) == (first.text, first.usage, first.cost)
+        assert (other.stats()["hits"], other.stats()["misses"]) == (2, 0)
+
+    async def test_the_other_process_keeps_it_no_longer(self, valkey: Valkey, helpers: Helpers) -> None:
+        """What came from Redis lives as long as it does there, not once more as long."""
+        await helpers(redis_url=valkey.url, cache_ttl=1).ask("When?")
+        await asyncio.sleep(0.6)
+        other = helpers(redis_url=valkey.url, cache_ttl=1)
+        assert (await other.ask("When?")).source == Source.CACHE
+        await asyncio.sleep(0.6)
+
+        assert (await other.ask("When?")).source == Source.MODEL
+
+    async def test_a_failure_is_told_to_who_waits_and_not_remembered(
+        self, server: OpenAIServer, valkey: Valkey, helpers: Helpers
+    ) -> None:
+        server.script(Answer.html(delay=0.3))
+        one, other = helpers(redis_url=valkey.url), helpers(redis_url=valkey.url)
+        first = asyncio.create_task(one.ask("When?"))
+        await server.arrived(1)
+        with pytest.raises(BadReply, match="no completion"):
+            await other.ask("When?")
+        with pytest.raises(BadReply):
+            await first
+
+        assert len(server.requests) == 1
+        assert (await other.ask("When?")).source == Source.MODEL
+
+    async def test_what_is_not_whole_is_asked_by_each(
+        self, server: OpenAIServer, valkey: Valkey, helpers: Helpers
+    ) -> None:
+        server.answer(text="half a", finish_reason="length")
+        for _ in range(2):
+            await helpers(redis_url=valkey.url).ask("When?")
+
+        assert len(server.requests) == 2
+
+    async def test_what_is_taken_back_while_it_is_asked_is_not_shared(
+        self, server: OpenAIServer, valkey: Valkey, helpers: Helpers
+    ) -> None:
+        server.script(Answer(text="old price", manner=Manner.HELD), Answer(text="new price"))
+        one, other = helpers(redis_url=valkey.url), helpers(redis_url=valkey.url)
+        asked = asyncio.create_task(one.ask("How much?", tags=["prices"]))
+        await server.arrived(1)
+        other.invalidate(tag="prices")
+        await until(lambda: valkey.ask("LLEN", LOG) == 2)
+        server.release()
+
+        assert (await asked).text == "old price"
+        assert (await helpers(redis_url=valkey.url).ask("How much?", tags=["prices"])).text == "new price"
+
+    async def test_no_text_and_no_key_stands_in_redis_names(
+        self, server: OpenAIServer, valkey: Valkey, helpers: Helpers
+    ) -> None:
+        helper = helpers(redis_url=valkey.url)
+        await helper.ask(SECRET, namespace="the chat of Ayse", tags=["vip"])
+        helper.invalidate(tag="vip")
+        await until(lambda: valkey.ask("LLEN", LOG) == 2)
+
+        names = [name if isinstance(name, bytes) else str(name).encode() for name in valkey.ask("KEYS", "*")]
+        log = repr(valkey.ask("LRANGE", LOG, 0, -1))
+        assert len(names) >= 3
+        for word in (*SECRET.split()[1:], "Ayse", "vip", API_KEY, API_KEY[:6]):
+            assert word.encode() not in b"\n".join(names)
+            assert word not in log
+        assert short_hash(API_KEY, server.base_url) != short_hash(API_KEY + "x", server.base_url)
+        assert all(valkey.ask("PTTL", name) > 0 for name in names if b"entry" in name or b"mark" in name)
+
+    async def test_redis_may_be_away_from_the_beginning(
+        self, valkey: Valkey, helpers: Helpers, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        valkey.kill()
+        helper = helpers(redis_url=valkey.url)
+        await helper.ask("to load the SDK")
+        began = time.monotonic()
+        replies = await asyncio.gather(*(helper.ask(str(number)) for number in range(20)))
+
+        assert {reply.source for reply in replies} == {Source.MODEL}
+        assert time.monotonic() - began < 5
+        assert sum("replies are not shared" in line for line in caplog.messages) == 1
+
+    async def test_redis_may_be_frozen_in_mid_run(self, valkey: Valkey, helpers: Helpers) -> None:
+        helper = helpers(redis_url=valkey.url)
+        await helper.ask("When?")
+        with valkey.frozen():
+            began = time.monotonic()
+            hit = await helper.ask("When?")
+            hit_after = time.monotonic() - began
+            miss = await helper.ask("Where?")
+            miss_after = time.monotonic() - began
+        assert (hit.source, miss.source) == (Source.CACHE, Source.MODEL)
+        assert hit_after < 0.2, "a hit never asks Redis"
+        assert miss_after < 5
+
+    async def test_redis_may_forget_everything_in_mid_run(self, valkey: Valkey, helpers: Helpers) -> None:
+        """Also its scripts (NOSCRIPT). What was kept here is dropped, since a taking back may be among what is lost."""
+        helper = helpers(redis_url=valkey.url)
+        helper.invalidate(tag="x")
+        await until(lambda: valkey.ask("LLEN", LOG) == 2)
+        await helper.ask("When?")
+        valkey.restart_empty()
+        await until(lambda: helper.stats()["entries"] == 0)
+
+        assert (await helper.ask("When?")).source == Source.MODEL
+        assert (await helpers(redis_url=valkey.url).ask("When?")).source == Source.CACHE
+
+    async def test_a_taking_back_waits_until_redis_is_there(self, valkey: Valkey, helpers: Helpers) -> None:
+        helper, other = helpers(redis_url=valkey.url), helpers(redis_url=valkey.url)
+        await helper.ask("How much?")
+        await other.ask("How much?")
+        with valkey.frozen():
+            helper.invalidate()
+            await asyncio.sleep(0.3)
+            assert other.stats()["entries"] == 1
+        await until(lambda: other.stats()["entries"] == 0)
+
+    async def test_what_others_wrote_there_is_no_reply(self, valkey: Valkey, helpers: Helpers) -> None:
+        helper = helpers(redis_url=valkey.url)
+        key = helper.key_of("When?")
+        for body in ("0 {}", "0 [1]", "nonsense", '0 {"text": 1}', "0 " + "[" * 9999):
+            valkey.ask("SET", f"{PREFIX}entry:{key}", body, "PX", 60_000)
+            assert (await helpers(redis_url=valkey.url).ask("When?")).text
+            valkey.ask("DEL", f"{PREFIX}entry:{key}")

@@ -1,0 +1,183 @@
+"""One call for all who ask the same; whoever leaves harms nobody."""
+
+import asyncio
+import contextvars
+import threading
+
+import pytest
+
+from tests.gpt.waiting import until
+from utils.single_flight import Grounded, SingleFlight
+
+
+class Work:
+    """A call that ends when it is told to."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.end = asyncio.Event()
+
+    async def __call__(self) -> int:
+        self.calls += 1
+        await self.end.wait()
+        return 7
+
+
+async def ask(flights: SingleFlight[int], work: Work) -> int:
+    flight, _joined = flights.begin("k", work)
+    return await flights.wait(flight)
+
+
+async def asking(flights: SingleFlight[int], work: Work, count: int = 10) -> list[asyncio.Task[int]]:
+    tasks = [asyncio.create_task(ask(flights, work)) for _ in range(count)]
+    await asyncio.sleep(0)
+    return tasks
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("leaving", [0, 4, 9])
+async def test_any_one_may_leave(leaving: int) -> None:
+    """The first one too, whose call it is."""
+    flights, work = SingleFlight[int](), Work()
+    tasks = await asking(flights, work)
+    tasks[leaving].cancel()
+    await asyncio.sleep(0)
+    work.end.set()
+
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert work.calls == 1
+    assert [one for one in outcomes if one == 7] == [7] * 9
+    assert isinstance(outcomes[leaving], asyncio.CancelledError)
+
+
+@pytest.mark.asyncio
+async def test_when_all_leave_it_still_ends() -> None:
+    flights, work = SingleFlight[int](), Work()
+    for task in await asking(flights, work):
+        task.cancel()
+    await asyncio.sleep(0)
+    assert len(flights) == 1
+    work.end.set()
+    await asyncio.sleep(0.01)
+
+    assert len(flights) == 0
+
+
+@pytest.mark.asyncio
+async def test_what_ended_is_not_joined() -> None:
+    flights, work = SingleFlight[int](), Work()
+    work.end.set()
+    await ask(flights, work)
+    await ask(flights, work)
+
+    assert work.calls == 2
+
+
+@pytest.mark.asyncio
+async def test_what_is_to_be_forgotten_is_not_joined_but_ends() -> None:
+    flights, work, other = SingleFlight[int](), Work(), Work()
+    (first,) = await asking(flights, work, 1)
+    flights.forget_all()
+    (second,) = await asking(flights, other, 1)
+    work.end.set()
+    other.end.set()
+
+    assert (await first, await second, work.calls, other.calls) == (7, 7, 1, 1)
+
+
+@pytest.mark.asyncio
+async def test_an_error_is_everybodys() -> None:
+    flights = SingleFlight[int]()
+
+    async def fail() -> int:
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    flight, _ = flights.begin("k", fail)
+    outcomes = await asyncio.gather(*(flights.wait(flight) for _ in range(3)), return_exceptions=True)
+    assert [type(one) for one in outcomes] == [ZeroDivisionError] * 3
+
+
+@pytest.mark.asyncio
+async def test_the_call_does_not_run_in_the_first_callers_context() -> None:
+    """A request id of one caller would stand in the logs of a call for ten."""
+    whose = contextvars.ContextVar("whose", default="nobody's")
+    whose.set("the first caller's")
+
+    async def call() -> str:
+        return whose.get()
+
+    flights = SingleFlight[str]()
+    flight, _ = flights.begin("k", call)
+    assert await flights.wait(flight) == "nobody's"
+
+
+def test_callers_of_two_event_loops_share_one_flight() -> None:
+    flights = SingleFlight[int]()
+    joined, begun = threading.Event(), threading.Event()
+    calls = []
+
+    async def slow() -> int:
+        calls.append(1)
+        begun.set()
+        await until(joined.is_set)
+        return 7
+
+    async def first() -> int:
+        flight, _ = flights.begin("k", slow)
+        return await flights.wait(flight)
+
+    async def second() -> tuple[int, bool]:
+        flight, was_there = flights.begin("k", slow)
+        waiting = asyncio.create_task(flights.wait(flight))
+        await asyncio.sleep(0)
+        joined.set()
+        return await waiting, was_there
+
+    answers: list[int] = []
+    thread = threading.Thread(target=lambda: answers.append(asyncio.run(first())))
+    thread.start()
+    begun.wait()
+    assert asyncio.run(second()) == (7, True)
+    thread.join()
+    assert (answers, len(calls)) == ([7], 1)
+
+
+def test_a_flight_ends_with_its_event_loop() -> None:
+    """Whoever waits in another loop learns it, and a later caller begins anew."""
+    flights = SingleFlight[int]()
+    begun, waiting = threading.Event(), threading.Event()
+
+    async def forever() -> int:
+        begun.set()
+        await asyncio.Event().wait()
+        return 7
+
+    async def first() -> None:
+        flights.begin("k", forever)
+        await until(waiting.is_set)
+
+    async def second() -> None:
+        flight, _ = flights.begin("k", forever)
+        task = asyncio.create_task(flights.wait(flight))
+        await asyncio.sleep(0)
+        waiting.set()
+        await task
+
+    thread = threading.Thread(target=lambda: asyncio.run(first()))
+    thread.start()
+    begun.wait()
+    with pytest.raises(Grounded):
+        asyncio.run(second())
+    thread.join()
+    assert len(flights) == 0
+
+
+@pytest.mark.asyncio
+async def test_all_can_be_ended() -> None:
+    flights, work = SingleFlight[int](), Work()
+    tasks = await asking(flights, work, 2)
+    flights.cancel_all()
+
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(one) for one in outcomes] == [Grounded, Grounded]

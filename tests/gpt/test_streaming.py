@@ -1,0 +1,136 @@
+"""A reply piece by piece."""
+
+import asyncio
+
+import pytest
+
+from gpt.errors import (
+    CircuitOpen,
+    EmptyReply,
+    GptError,
+    HelperClosed,
+    ProviderFailed,
+    QuotaExhausted,
+    ReplyTimeout,
+)
+from gpt.openai_utils import Api, GptHelper, Source
+from tests.gpt.conftest import Helpers
+from tests.openai_server import Answer, Manner, OpenAIServer, Text, Tokens, ToolCall
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("api", list(Api))]
+
+
+async def test_the_pieces_make_the_reply(server: OpenAIServer, helper: GptHelper, api: Api) -> None:
+    server.answer(text="At nine, as always.", tokens=Tokens(12, 5))
+    stream = helper.stream("When?", system="Be short.", api=api)
+    pieces = [piece async for piece in stream]
+
+    assert len(pieces) > 1
+    assert stream.reply is not None
+    assert "".join(pieces) == stream.reply.text == "At nine, as always."
+    assert (stream.reply.source, stream.reply.finish_reason, stream.reply.usage) == ("model", "stop", (12, 5, 0))
+    assert server.requests[0].body["stream"] is True
+
+
+async def test_a_whole_one_is_kept_for_all(server: OpenAIServer, helper: GptHelper, api: Api) -> None:
+    first = [piece async for piece in helper.stream("When?", api=api)]
+    stream = helper.stream("When?", api=api)
+    again = [piece async for piece in stream]
+    asked = await helper.ask("When?", api=api)
+
+    assert "".join(first) == "".join(again) == asked.text
+    assert stream.reply is not None
+    assert (stream.reply.source, asked.source, len(server.requests)) == (Source.CACHE, Source.CACHE, 1)
+
+
+@pytest.mark.parametrize(
+    ("manner", "kind"),
+    [
+        (Manner.CLOSED_MIDWAY, ProviderFailed),
+        (Manner.RESET_MIDWAY, ProviderFailed),
+        (Manner.ERROR_MIDWAY, ProviderFailed),
+        (Manner.HANGING_MIDWAY, ReplyTimeout),
+    ],
+)
+async def test_one_that_breaks_off_is_an_error_and_not_kept(
+    server: OpenAIServer, helpers: Helpers, api: Api, manner: Manner, kind: type[GptError]
+) -> None:
+    """What was given stays given; it is not asked again, since nobody could take the first half back."""
+    helper = helpers(timeout=0.5)
+    await helper.ask("to load the SDK")
+    server.answer(text="one two three four five six", manner=manner)
+    pieces = aiter(helper.stream("When?", api=api))
+    assert await anext(pieces)
+
+    with pytest.raises(kind):
+        [piece async for piece in pieces]
+    assert (len(server.requests), helper.stats()["entries"]) == (2, 1)
+
+
+@pytest.mark.parametrize("answer", [Answer.failing(), Answer.rate_limited(), Answer(manner=Manner.CLOSED)])
+async def test_before_its_first_piece_it_is_tried_again(
+    server: OpenAIServer, helper: GptHelper, api: Api, answer: Answer
+) -> None:
+    server.script(answer)
+
+    assert [piece async for piece in helper.stream("When?", api=api)]
+    assert len(server.requests) == 2
+
+
+async def test_a_refused_one_is_typed_and_opens_the_circuit(server: OpenAIServer, helper: GptHelper, api: Api) -> None:
+    server.answer(Answer.quota())
+    for kind in (QuotaExhausted, CircuitOpen):
+        with pytest.raises(kind):
+            await anext(aiter(helper.stream("When?", api=api)))
+
+
+async def test_nothing_said_is_an_error(server: OpenAIServer, helper: GptHelper, api: Api) -> None:
+    server.answer(text="")
+
+    with pytest.raises(EmptyReply):
+        async for _piece in helper.stream("When?", api=api):
+            pass
+
+
+async def test_who_stops_reading_ends_the_request(server: OpenAIServer, helper: GptHelper, api: Api) -> None:
+    server.answer(text="one two three four five six", manner=Manner.DRIPPING, gap=0.05)
+    async with helper.stream("When?", api=api) as stream:
+        async for _piece in stream:
+            break
+
+    assert stream.reply is None
+    assert helper.stats()["entries"] == 0
+    server.answer(text="all is well")
+    assert (await helper.ask("When?", api=api)).text == "all is well"
+
+
+async def test_a_reader_may_take_its_time(server: OpenAIServer, helpers: Helpers, api: Api) -> None:
+    """The time-out is for the wire, not for who reads."""
+    helper = helpers(timeout=0.5)
+    await helper.ask("to load the SDK")
+    server.answer(text="one two three")
+    pieces = []
+    async for piece in helper.stream("When?", api=api):
+        pieces.append(piece)
+        await asyncio.sleep(0.25)
+
+    assert "".join(pieces) == "one two three"
+
+
+async def test_calls_of_tools_are_put_together(server: OpenAIServer, helper: GptHelper, api: Api) -> None:
+    server.answer(text=Text.NULL, tool_calls=(ToolCall("price", '{"of": "tea"}'),), finish_reason="tool_calls")
+    stream = helper.stream("How much?", api=api)
+    async for _piece in stream:
+        pass
+
+    assert stream.reply is not None
+    (call,) = stream.reply.tool_calls
+    told = call["function"] if api is Api.CHAT else call
+    assert (told["name"], told["arguments"], stream.reply.complete) == ("price", '{"of": "tea"}', False)
+
+
+async def test_a_closed_helper_streams_nothing(helper: GptHelper, api: Api) -> None:
+    await helper.aclose()
+
+    with pytest.raises(HelperClosed):
+        await anext(aiter(helper.stream("When?", api=api)))
