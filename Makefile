@@ -23,10 +23,18 @@ DECIDERS := \
 	core/state/status_document.py \
 	core/session_files/upkeep/plan.py \
 	core/session_files/backups/rotation.py \
+	gpt/answers.py \
+	gpt/breaker.py \
+	gpt/budget/decide.py \
+	gpt/gate/formula.py \
+	gpt/gate/queue.py \
+	gpt/hints.py \
+	gpt/request_key.py \
 	utils/redact.py
 
-# Three parts that run at a time: one that works, one that mostly waits for clocks and servers, and all other tests.
+# Four parts that run at a time: one that works, two that mostly wait for clocks and servers, and all other tests.
 KILLED := tests/crash tests/client
+ASKED := tests/gpt tests/openai_server tests/benchmarks
 WAITING := tests/fleet tests/leases tests/state tests/commands/test_run.py
 
 PROOFS := tests/crash tests/client/test_killed_clients.py tests/fleet/test_leaks.py tests/leases/test_redis_property.py
@@ -95,11 +103,12 @@ test: lint ## lint, every test, and full branch coverage of the deciders
 	@mkdir -p build/coverage
 	$(BIN)/coverage erase
 ifeq ($(strip $(ARGS)),)
-	@echo "$(KILLED) and $(WAITING) beside all other tests"
+	@echo "$(KILLED), $(WAITING) and $(ASKED) beside all other tests"
 	@$(MEASURED) -m pytest $(KILLED) > build/killed.log 2>&1 & killed=$$!; \
 	$(MEASURED) -m pytest $(WAITING) > build/waiting.log 2>&1 & waiting=$$!; code=0; \
-	$(MEASURED) -m pytest $(addprefix --ignore=,$(KILLED) $(WAITING)) || code=$$?; \
-	wait $$waiting || code=$$?; cat build/waiting.log; wait $$killed || code=$$?; cat build/killed.log; exit $$code
+	$(MEASURED) -m pytest $(ASKED) > build/asked.log 2>&1 & asked=$$!; \
+	$(MEASURED) -m pytest $(addprefix --ignore=,$(KILLED) $(WAITING) $(ASKED)) || code=$$?; \
+	wait $$asked || code=$$?; cat build/asked.log; wait $$waiting || code=$$?; cat build/waiting.log; wait $$killed || code=$$?; cat build/killed.log; exit $$code
 else
 	$(MEASURED) -m pytest $(ARGS)
 endif
