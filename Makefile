@@ -23,13 +23,14 @@ DECIDERS := \
 	core/state/status_document.py \
 	core/session_files/upkeep/plan.py \
 	core/session_files/backups/rotation.py \
-	gpt/answers.py \
 	gpt/breaker.py \
 	gpt/budget/decide.py \
 	gpt/gate/formula.py \
 	gpt/gate/queue.py \
-	gpt/hints.py \
 	gpt/request_key.py \
+	gpt/wire/answers.py \
+	gpt/wire/hints.py \
+	gpt/wire/sdk_errors.py \
 	utils/redact.py
 
 # Four parts that run at a time: one that works, two that mostly wait for clocks and servers, and all other tests.

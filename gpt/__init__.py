@@ -1,7 +1,7 @@
 """Completions: fewer calls, no 429s, one wallet. This room knows nothing of sessions.
 
 One question goes: local cache → join a flight → shared cache → circuit breaker → budget → gate → wire. The door is
-`gpt.openai_utils`. Floors, imports going down (import-linter holds it): helper → assembly, answering → streaming,
-upkeep, fleet_flights → provider → wire, gate, budget, completion_cache, shared_cache, counters → what decides (pieces,
-wire_errors, question, breaker, answers, hints, request_key) → figures, settings, model, errors.
+`gpt.openai_utils`. Floors, imports going down (import-linter holds it): helper → assembly, answering → streaming →
+provider → cache/, wire/, gate/, budget/, counters → question, breaker → request_key → figures, settings → model →
+errors.
 """

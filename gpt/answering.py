@@ -11,7 +11,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
 
-from gpt.completion_cache import CompletionCache
+from gpt.cache.completion_cache import CompletionCache
+from gpt.cache.fleet_flights import FleetFlights
+from gpt.cache.shared_cache import Shared, SharedCache
+from gpt.cache.upkeep import Upkeep
 from gpt.counters import Counters
 from gpt.errors import (
     AccessDenied,
@@ -23,13 +26,10 @@ from gpt.errors import (
     HelperClosed,
     RequestRefused,
 )
-from gpt.fleet_flights import FleetFlights
 from gpt.model import GptReply, Source
 from gpt.provider import Provider
 from gpt.question import Question
-from gpt.shared_cache import Shared, SharedCache
 from gpt.streaming import GptStream, Streams
-from gpt.upkeep import Upkeep
 from utils.single_flight import Grounded, SingleFlight
 
 logger = logging.getLogger("gavatcore.openai")

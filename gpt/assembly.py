@@ -7,14 +7,14 @@ from weakref import WeakValueDictionary
 
 from gpt.breaker import CircuitBreaker
 from gpt.budget import BudgetAlert, Limits, PriceTable, Wallet
-from gpt.completion_cache import CompletionCache
+from gpt.cache.completion_cache import CompletionCache
 from gpt.counters import Counters
 from gpt.errors import GptSettingsError
 from gpt.gate import Gate, Rate
 from gpt.provider import Parts
 from gpt.request_key import short_hash
 from gpt.settings import GptSettings
-from gpt.wire import Wire
+from gpt.wire.wire import Wire
 from utils.redis_link import RedisLink
 
 _gates: WeakValueDictionary[tuple[str, str, Rate, int], Gate] = WeakValueDictionary()

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from gpt.answering import Answering
 from gpt.assembly import cache_of, link_to, parts_of
 from gpt.budget import BudgetAlert
+from gpt.cache.shared_cache import SharedCache
 from gpt.errors import GptError, GptSettingsError
 from gpt.figures import count_in, process_helpers
 from gpt.model import GptReply, Source
@@ -21,7 +22,6 @@ from gpt.provider import Provider
 from gpt.question import Asking, Default, Options, Prompt
 from gpt.request_key import selector_mark, short_hash
 from gpt.settings import GptSettings
-from gpt.shared_cache import SharedCache
 from gpt.streaming import GptStream, Streams
 
 logger = logging.getLogger("gavatcore.openai")

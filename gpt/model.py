@@ -32,6 +32,13 @@ class Priority(IntEnum):
     BATCH = 1
 
 
+class Api(StrEnum):
+    """Which of OpenAI's two interfaces is asked; most compatible hosts know `chat` alone."""
+
+    CHAT = "chat"
+    RESPONSES = "responses"
+
+
 class Usage(NamedTuple):
     """Tokens of one completion."""
 

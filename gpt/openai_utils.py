@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 from gpt.figures import add_figures, process_helpers
 
 if TYPE_CHECKING:
-    from gpt.answers import Api
     from gpt.budget import BudgetAlert
     from gpt.errors import GptError
     from gpt.helper import GptHelper
-    from gpt.model import GptReply, Priority, Source
+    from gpt.model import Api, GptReply, Priority, Source
     from gpt.settings import GptSettings
     from gpt.streaming import GptStream
 
@@ -43,7 +42,7 @@ __all__ = [
 ]
 
 _ROOMS = {
-    "Api": "gpt.answers",
+    "Api": "gpt.model",
     "BudgetAlert": "gpt.budget",
     "GptError": "gpt.errors",
     "GptHelper": "gpt.helper",

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from gpt.answers import Answer, refuse_empty
 from gpt.breaker import CircuitBreaker
 from gpt.budget import Estimate, PriceTable, Reservation, Wallet
 from gpt.counters import Counters
@@ -21,7 +20,8 @@ from gpt.gate import Gate
 from gpt.model import GptReply, Source, Usage
 from gpt.question import Question
 from gpt.settings import GptSettings
-from gpt.wire import Request, Wire
+from gpt.wire.answers import Answer, refuse_empty
+from gpt.wire.wire import Request, Wire
 from utils.backoff import BackoffPolicy
 
 if TYPE_CHECKING:

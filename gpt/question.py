@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, TypeAlias, TypedDict
 
-from gpt.answers import Api
 from gpt.errors import GptSettingsError
-from gpt.model import Priority
+from gpt.model import Api, Priority
 from gpt.request_key import marks_of, request_key
 
 Prompt: TypeAlias = str | Sequence[Mapping[str, Any]]

@@ -9,14 +9,13 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from gpt.answers import Api
 from gpt.errors import GptError, ReplyTimeout
-from gpt.model import GptReply
-from gpt.pieces import Pieces
+from gpt.model import Api, GptReply
 from gpt.provider import Passage, Provider, Trial
 from gpt.question import Question
-from gpt.wire import Request, Wire
-from gpt.wire_errors import troubles
+from gpt.wire.pieces import Pieces
+from gpt.wire.sdk_errors import troubles
+from gpt.wire.wire import Request, Wire
 
 if TYPE_CHECKING:
     from openai import AsyncStream

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from gpt.answers import Answer, Api, read_answer, read_document, refuse_empty
 from gpt.errors import BadReply, EmptyReply
-from gpt.model import Usage
+from gpt.model import Api, Usage
+from gpt.wire.answers import Answer, read_answer, read_document, refuse_empty
 
 MESSAGE = {
     "type": "message",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpt.completion_cache import CompletionCache
+from gpt.cache.completion_cache import CompletionCache
 from gpt.model import GptReply, Source
 from gpt.request_key import marks_of, selector_mark
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gpt.hints import LONGEST, duration, retry_after, used_up
+from gpt.wire.hints import LONGEST, duration, retry_after, used_up
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

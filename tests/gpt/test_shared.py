@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from gpt.cache.shared_scripts import LOG, PREFIX
 from gpt.errors import BadReply
 from gpt.openai_utils import Source
 from gpt.request_key import short_hash
-from gpt.shared_scripts import LOG, PREFIX
 from tests.gpt.conftest import API_KEY, Helpers
 from tests.gpt.fleet import all_at_once, askers
 from tests.gpt.waiting import until

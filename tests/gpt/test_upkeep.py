@@ -6,9 +6,9 @@ import weakref
 
 import pytest
 
-from gpt.completion_cache import CompletionCache
+from gpt.cache.completion_cache import CompletionCache
+from gpt.cache.upkeep import Upkeep
 from gpt.model import GptReply, Source
-from gpt.upkeep import Upkeep
 from tests.gpt.waiting import until
 
 

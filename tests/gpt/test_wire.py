@@ -9,11 +9,11 @@ import httpx2
 import openai
 import pytest
 
-from gpt import wire
-from gpt.answers import Api
 from gpt.errors import BadReply, GptError, HelperClosed, ProviderFailed, ReplyTimeout, RequestRefused
-from gpt.wire import Request, Wire
-from gpt.wire_errors import judge_error
+from gpt.model import Api
+from gpt.wire import wire
+from gpt.wire.sdk_errors import judge_error
+from gpt.wire.wire import Request, Wire
 from tests.gpt.waiting import until
 from tests.openai_server import Answer, OpenAIServer
 from utils.clock import utc_now

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gpt import errors
+from gpt.cache.shared_scripts import FIND, GENERATION, HOLD, LAND, LOG, LOG_LENGTH, NEWS, PREFIX, TAKE_BACK
 from gpt.errors import GptError, ProviderFailed
 from gpt.model import GptReply, Source, Usage
-from gpt.shared_scripts import FIND, GENERATION, HOLD, LAND, LOG, LOG_LENGTH, NEWS, PREFIX, TAKE_BACK
 from utils.redis_link import RedisLink
 
 FLIGHT_LIFE = 5.0

@@ -6,9 +6,9 @@ import logging
 import threading
 import weakref
 
-from gpt.completion_cache import CompletionCache
+from gpt.cache.completion_cache import CompletionCache
+from gpt.cache.shared_cache import SharedCache
 from gpt.request_key import selector_mark
-from gpt.shared_cache import SharedCache
 from utils.redis_link import RedisUnavailable
 
 logger = logging.getLogger("gavatcore.openai")

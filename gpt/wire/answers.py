@@ -4,18 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from enum import StrEnum
 from typing import Any, NamedTuple
 
 from gpt.errors import BadReply, EmptyReply
-from gpt.model import Usage
-
-
-class Api(StrEnum):
-    """Which of OpenAI's two interfaces is asked; most compatible hosts know `chat` alone."""
-
-    CHAT = "chat"
-    RESPONSES = "responses"
+from gpt.model import Api, Usage
 
 
 class Answer(NamedTuple):

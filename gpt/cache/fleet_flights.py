@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from gpt.cache.shared_cache import FLIGHT_LIFE, Failed, Flying, Found, Lead, Shared, SharedCache
 from gpt.errors import DeadlineExceeded, GptError
 from gpt.model import GptReply, Source
-from gpt.shared_cache import FLIGHT_LIFE, Failed, Flying, Found, Lead, Shared, SharedCache
 from utils.redis_link import RedisUnavailable
 
 logger = logging.getLogger("gavatcore.openai")

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
-from gpt.answers import Answer, Api, read_answer
 from gpt.errors import GptError, HelperClosed, ReplyTimeout
-from gpt.hints import used_up
-from gpt.wire_errors import judge_error, troubles
+from gpt.model import Api
+from gpt.wire.answers import Answer, read_answer
+from gpt.wire.hints import used_up
+from gpt.wire.sdk_errors import judge_error, troubles
 from utils.clock import Clock, utc_now
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from gpt.errors import (
     ReplyTimeout,
     RequestRefused,
 )
-from gpt.hints import retry_after
+from gpt.wire.hints import retry_after
 from utils.redact import printable
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gpt.answers import Answer, Api, chat_usage, read_document
 from gpt.errors import ProviderFailed
-from gpt.model import Usage
+from gpt.model import Api, Usage
+from gpt.wire.answers import Answer, chat_usage, read_document
 
 _ENDED = ("response.completed", "response.incomplete")
 _FAILED = ("response.failed", "error")
