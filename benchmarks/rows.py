@@ -9,7 +9,7 @@ from statistics import median
 from benchmarks.bench import Bench
 from benchmarks.care import backing_up, pruning, salvaging
 from benchmarks.clients import starting_in_memory, starting_on_disk
-from benchmarks.completions.rows import crowding, hitting, missing, replaying
+from benchmarks.completions.rows import acquiring, crowding, hitting, missing, replaying
 from benchmarks.fleets import check_mended
 from benchmarks.measure import BARE, Run, in_turns, ours, peak_megabytes, peer, run
 from benchmarks.model import Limit, Rate, Row, seconds_text
@@ -112,6 +112,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "gpt-hit": hitting,
     "gpt-miss": missing,
     "gpt-crowd": crowding,
+    "gpt-gate": acquiring,
     "gpt-trace": replaying,
 }
 

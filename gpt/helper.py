@@ -58,7 +58,7 @@ class GptHelper:
             deadline=settings.deadline,
             base_url=self._base_url,
         )
-        link = link_to(redis_url)
+        self._link = link = link_to(redis_url)
         self._parts = parts = parts_of(
             settings,
             account=(api_key, self._base_url),
@@ -183,6 +183,8 @@ class GptHelper:
     def after_fork(self) -> None:
         """In a child process: threads, event loops, connections and counts are its parent's; what is kept, stays."""
         parts = self._parts
+        if self._link is not None:
+            self._link.after_fork()
         for part in (parts.breaker, parts.wallet, parts.gate, parts.wire, parts.counters, self._answering):
             part.after_fork()
 

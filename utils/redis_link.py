@@ -90,6 +90,10 @@ class RedisLink:
     def _unavailable(self, why: str) -> RedisUnavailable:
         return RedisUnavailable(f"Redis at {self.place}: {why}", hint="see whether it runs, and GAVAT_REDIS_URL")
 
+    def after_fork(self) -> None:
+        """In a child process: a thread that held the lock is not there. Connections are made anew by redis itself."""
+        self._registering = threading.Lock()
+
     def close(self) -> None:
         """End its connections; a later call makes new ones."""
         self._pool.disconnect()

@@ -80,7 +80,8 @@ class Gate:
     async def pause(self, seconds: float) -> None:
         """Let nobody of the fleet pass for so long (a day at most); never shortens a pause.
 
-        Other processes know of it within half a second, and always before they use a slot after a quiet time.
+        Other processes know of it within a tenth of a second where the rate is a limit, else within half a second; who
+        was quiet for longer asks before it sends.
         """
         if seconds > 0:
             await self._tell(Ask(pause=math.ceil(min(seconds, _LONGEST) * MICROSECONDS)))

@@ -49,8 +49,9 @@ class SharedStore:
     """Every question takes along what this process knows of the fleet, so that a Redis that forgot is told of it.
 
     A server that was flushed, started empty or from an older snapshot, or whose clock was set, so lets at most one
-    request of each process go that it would have let wait: what was given to a process that is gone, or to one that
-    asks later, is known to nobody else.
+    request of each process go that it would have let wait: the slot in the hand of a process that asks later is known
+    to nobody else. Where intervals are short, that may be those of the next tenth of a second; the margin of a rate
+    covers them in windows of 2.5 s and more.
 
     While it does not answer, memory hands out slots, at the process's share of the rate and from its last slot on, so
     that no burst stands at the change. One answer is waited for then (250 ms, see RedisLink); after that the thread

@@ -40,6 +40,8 @@ class Turnstile:
         self._late = round(rate.late * MICROSECONDS) if rate.interval else _NEVER
         self._one_at_a_time = rate.token_interval > 0
         """Only when one slot is used it is known how many tokens stand before the next one."""
+        self._ahead = -_NEVER if self._one_at_a_time else AHEAD // 2
+        """So long before the last slot in hand more are asked for."""
         self._store = store
         self._tally = tally
         self._clock = clock
@@ -181,7 +183,7 @@ class Turnstile:
         if not len(self._queue):
             return 0 if self._hand.has_leftovers else None
         need, held = len(self._queue) - len(self._hand), len(self._hand)
-        if need > 0 and (not held or (self._hand.last.at - now < AHEAD // 2 and not self._one_at_a_time)):
+        if need > 0 and (not held or self._hand.last.at - now < self._ahead):
             return 1 if self._one_at_a_time or self._width > 1 else need
         return 0 if held and self._hand.first.at - now <= _LEAD and not self._is_sure(now) else None
 
@@ -268,8 +270,8 @@ class Turnstile:
         if len(self._hand):
             first, last = self._hand.first.at, self._hand.last.at
             due.append(first if self._is_sure(now) else first - _LEAD)
-            if len(self._queue) > len(self._hand) and not self._one_at_a_time:
-                due.append(last - AHEAD // 2 + 1)
+            if len(self._queue) > len(self._hand):
+                due.append(last - self._ahead + 1)
         if self._asked_at is not None:
             # Nothing more can be asked until then: only a slot in hand may be due earlier
             due = [at for at in due if at > now]

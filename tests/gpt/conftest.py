@@ -1,7 +1,8 @@
-"""A scripted provider, and helpers that ask it."""
+"""A scripted provider, helpers that ask it, and a Valkey that they share."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest_asyncio
 
 from gpt.openai_utils import GptHelper, GptSettings
 from tests.openai_server import OpenAIServer
+from tests.valkey import Valkey, build_clock
 
 API_KEY = "sk-secret-of-the-tests"
 QUICK = {"model": "gpt-4o-mini", "min_request_interval": 0.0, "base_delay": 0.01, "timeout": 10.0, "deadline": 20.0}
@@ -48,3 +50,27 @@ async def helpers(server: OpenAIServer) -> AsyncIterator[Helpers]:
 def helper(helpers: Helpers) -> GptHelper:
     """One with the quick settings."""
     return helpers()
+
+
+@pytest.fixture(scope="session")
+def running_valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """For all tests of this folder; its clock can be moved."""
+    folder = tmp_path_factory.mktemp("valkey")
+    with Valkey(folder, clock=build_clock(folder)) as server:
+        yield server
+
+
+@pytest.fixture
+def valkey(running_valkey: Valkey) -> Valkey:
+    """Emptied; a test leaves it running."""
+    running_valkey.empty()
+    return running_valkey
+
+
+@pytest.fixture
+def mortal_valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """One of a test's own, to be killed and started again."""
+    folder = tmp_path / "valkey"
+    folder.mkdir()
+    with Valkey(folder) as server:
+        yield server

@@ -27,26 +27,25 @@ def tool(tmp_path: Path) -> Tool:
 
 
 @pytest_asyncio.fixture
-async def helper(server: OpenAIServer, tmp_path: Path) -> AsyncIterator[GptHelper]:
+async def helper(server: OpenAIServer, valkey: Valkey, tmp_path: Path) -> AsyncIterator[GptHelper]:
     """One whose four questions another process has asked before."""
-    with Valkey(tmp_path) as valkey:
 
-        def make(**settings: float) -> GptHelper:
-            return GptHelper(
-                api_key=API_KEY,
-                base_url=server.base_url,
-                redis_url=valkey.url,
-                state=str(tmp_path / "state"),
-                settings=GptSettings(**{**QUICK, **settings}),  # type: ignore[arg-type]
-            )
+    def make(**settings: float) -> GptHelper:
+        return GptHelper(
+            api_key=API_KEY,
+            base_url=server.base_url,
+            redis_url=valkey.url,
+            state=str(tmp_path / "state"),
+            settings=GptSettings(**{**QUICK, **settings}),  # type: ignore[arg-type]
+        )
 
-        async with make() as before:
-            for question in QUESTIONS:
-                await before.ask(question)
-        del before
-        gc.collect()
-        async with make(daily_money=1.0) as helper:
-            yield helper
+    async with make() as before:
+        for question in QUESTIONS:
+            await before.ask(question)
+    del before
+    gc.collect()
+    async with make(daily_money=1.0) as helper:
+        yield helper
 
 
 @pytest.mark.asyncio

@@ -3,7 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -12,7 +13,7 @@ from gpt.errors import BadReply
 from gpt.openai_utils import Source
 from gpt.request_key import short_hash
 from tests.gpt.conftest import API_KEY, Helpers
-from tests.gpt.fleet import all_at_once, askers
+from tests.gpt.fleet import Asker, all_at_once, askers
 from tests.gpt.waiting import until
 from tests.openai_server import Answer, Manner, OpenAIServer
 from tests.valkey import Valkey
@@ -20,44 +21,51 @@ from tests.valkey import Valkey
 SECRET = "a secret of the chat"
 
 
+class Fleet(NamedTuple):
+    """Four processes at one provider."""
+
+    server: OpenAIServer
+    askers: list[Asker]
+
+    def all(self, method: str, **arguments: Any) -> list[Mapping[str, Any]]:
+        """Each does the same at the same time."""
+        return all_at_once(self.askers, method, **arguments)
+
+    def entries(self) -> list[int]:
+        """How many replies each has."""
+        return [asker.does("stats")["entries"] for asker in self.askers]
+
+
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
-    with Valkey(tmp_path_factory.mktemp("valkey")) as server:
-        yield server
+def fleet(running_valkey: Valkey) -> Iterator[Fleet]:
+    with OpenAIServer() as server, askers(4, server.base_url, running_valkey.url) as processes:
+        yield Fleet(server, processes)
 
 
-@pytest.fixture
-def valkey(running: Valkey) -> Valkey:
-    """Empty at each test's beginning, and there."""
-    running.restart_empty()
-    return running
+def test_four_processes_of_two_hundred_make_one_call(fleet: Fleet) -> None:
+    fleet.server.script(Answer(text="yes", delay=0.3))
+    answers = fleet.all("ask", prompt="May I?", times=200)
 
-
-def test_four_processes_of_two_hundred_make_one_call(server: OpenAIServer, valkey: Valkey) -> None:
-    server.answer(text="yes", delay=0.3)
-    with askers(4, server.base_url, valkey.url) as fleet:
-        answers = all_at_once(fleet, "ask", prompt="When?", times=200)
-
-    assert len(server.requests) == 1
+    assert len(fleet.server.requests) == 1
     sources = sum((Counter(answer["sources"]) for answer in answers), Counter[str]())
     assert (sources["model"], sources.total()) == (1, 800)
     assert [answer["texts"] for answer in answers] == [["yes"]] * 4
 
 
-def test_a_taking_back_reaches_four_processes_within_a_second(server: OpenAIServer, valkey: Valkey) -> None:
-    with askers(4, server.base_url, valkey.url) as fleet:
-        all_at_once(fleet, "ask", prompt="How much?", namespace="shop", tags=["prices"])
-        all_at_once(fleet, "ask", prompt="When?", namespace="shop")
-        assert [asker.does("stats")["entries"] for asker in fleet] == [2] * 4
+def test_a_taking_back_reaches_four_processes_within_a_second(fleet: Fleet) -> None:
+    before = fleet.entries()
+    fleet.server.script(Answer(text="old price"))
+    fleet.all("ask", prompt="How much?", namespace="shop", tags=["prices"])
+    fleet.all("ask", prompt="When?", namespace="shop")
+    assert fleet.entries() == [count + 2 for count in before]
 
-        fleet[0].does("invalidate", tag="prices")
-        time.sleep(1)
-        assert [asker.does("stats")["entries"] for asker in fleet] == [1] * 4
-        server.answer(text="new price")
-        answers = all_at_once(fleet, "ask", prompt="How much?", namespace="shop", tags=["prices"])
+    fleet.askers[0].does("invalidate", tag="prices")
+    time.sleep(1)
+    assert fleet.entries() == [count + 1 for count in before]
+    fleet.server.script(Answer(text="new price"))
+    answers = fleet.all("ask", prompt="How much?", namespace="shop", tags=["prices"])
 
     assert [answer["texts"] for answer in answers] == [["new price"]] * 4
-    assert len(server.requests) == 3
 
 
 def test_whoever_asks_is_killed_and_another_one_asks(server: OpenAIServer, valkey: Valkey) -> None:
@@ -154,10 +162,10 @@ class TestOne:
         assert all(valkey.ask("PTTL", name) > 0 for name in names if b"entry" in name or b"mark" in name)
 
     async def test_redis_may_be_away_from_the_beginning(
-        self, valkey: Valkey, helpers: Helpers, caplog: pytest.LogCaptureFixture
+        self, mortal_valkey: Valkey, helpers: Helpers, caplog: pytest.LogCaptureFixture
     ) -> None:
-        valkey.kill()
-        helper = helpers(redis_url=valkey.url)
+        mortal_valkey.kill()
+        helper = helpers(redis_url=mortal_valkey.url)
         await helper.ask("to load the SDK")
         began = time.monotonic()
         replies = await asyncio.gather(*(helper.ask(str(number)) for number in range(20)))
@@ -179,17 +187,17 @@ class TestOne:
         assert hit_after < 0.2, "a hit never asks Redis"
         assert miss_after < 5
 
-    async def test_redis_may_forget_everything_in_mid_run(self, valkey: Valkey, helpers: Helpers) -> None:
+    async def test_redis_may_forget_everything_in_mid_run(self, mortal_valkey: Valkey, helpers: Helpers) -> None:
         """Also its scripts (NOSCRIPT). What was kept here is dropped, since a taking back may be among what is lost."""
-        helper = helpers(redis_url=valkey.url)
+        helper = helpers(redis_url=mortal_valkey.url)
         helper.invalidate(tag="x")
-        await until(lambda: valkey.ask("LLEN", LOG) == 2)
+        await until(lambda: mortal_valkey.ask("LLEN", LOG) == 2)
         await helper.ask("When?")
-        valkey.restart_empty()
+        mortal_valkey.restart_empty()
         await until(lambda: helper.stats()["entries"] == 0)
 
         assert (await helper.ask("When?")).source == Source.MODEL
-        assert (await helpers(redis_url=valkey.url).ask("When?")).source == Source.CACHE
+        assert (await helpers(redis_url=mortal_valkey.url).ask("When?")).source == Source.CACHE
 
     async def test_a_taking_back_waits_until_redis_is_there(self, valkey: Valkey, helpers: Helpers) -> None:
         helper, other = helpers(redis_url=valkey.url), helpers(redis_url=valkey.url)

@@ -30,11 +30,11 @@ def main(url: str) -> int:
         runner.run(asyncio.sleep(0.02))
         with gate._lock, shared._lock, shared._memory._lock, gate._tally._lock:
             child = os.fork()
-        if not child:
-            gate.after_fork()
-            assert gate.stats()["waiting"] == 0
-            asyncio.run(go_on(gate, "child", 3))
-            os._exit(0)
+            if not child:
+                gate.after_fork()
+                assert gate.stats()["waiting"] == 0
+                asyncio.run(go_on(gate, "child", 3))
+                os._exit(0)
         runner.run(asyncio.wait_for(waiting, 20))
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 

@@ -133,8 +133,9 @@ async def test_with_nobody_waiting_a_late_turn_is_refused_too(street: Street) ->
 
 @virtually
 async def test_a_deadline_that_has_passed_lets_nobody_through(street: Street) -> None:
-    with pytest.raises(GateBusy):
-        await street.gate(EVERY_TEN).enter(until=street.now - 1)
+    for rate in (EVERY_TEN, Rate.of(min_request_interval=0)):
+        with pytest.raises(GateBusy):
+            await street.gate(rate).enter(until=street.now - 1)
 
 
 @virtually
@@ -298,6 +299,24 @@ async def test_a_loop_that_was_busy_sends_nothing_too_near_to_the_next_slot(stre
 
     assert street.times == [0, 10.3, 25.3, 35.3]
     assert gate.stats()["late"] == 1
+
+
+@virtually
+async def test_who_wakes_after_its_slot_is_over_takes_another_before_all_others(street: Street) -> None:
+    """The loop was busy between the word that it may go and its going."""
+    gate = street.gate(EVERY_TEN)
+    await street.come(gate)
+    waiting = [street.come(gate, name) for name in ("first", "second")]
+    await asyncio.sleep(0)
+
+    def be_busy() -> None:
+        street.loop.now += 5
+
+    street.loop.call_later(10.1, be_busy)
+    street.loop.now += 10.2  # so that both are due: its turn first, then the work
+    await asyncio.gather(*waiting)
+
+    assert (street.times, street.order[1:]) == ([0, 20, 30], ["first", "second"])
 
 
 @given(st.integers(0, 2**32), st.integers(1, 30))

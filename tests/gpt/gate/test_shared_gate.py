@@ -12,10 +12,10 @@ from itertools import pairwise
 import pytest
 
 from gpt.errors import GateBusy
-from gpt.gate import Rate
+from gpt.gate import Gate, Rate
 from gpt.gate.scripts import KEY
 from gpt.model import Priority
-from tests.gpt.gate.town import EVERY_30_MS, GATES, UNLIMITED, FarLink, Town, until
+from tests.gpt.gate.town import EVERY_30_MS, GATES, UNLIMITED, FarLink, FartherLink, Town, until
 from tests.killing import REPOSITORY, plain_environment
 from tests.valkey import Valkey
 
@@ -65,8 +65,19 @@ def test_a_waiter_who_leaves_gives_its_slot_back_to_the_fleet(town: Town) -> Non
 def test_a_pause_holds_the_whole_fleet(town: Town) -> None:
     """Those who wait with a slot in hand, and those who know nothing yet, with and without another limit."""
 
+    async def come_and_leave(gate: Gate, after: int) -> float:
+        """Every 20 ms something happens at the gate."""
+        await asyncio.sleep(0.02 * after)
+        task = asyncio.create_task(town.go(gate))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+        return 0.0
+
     async def scenario() -> None:
-        waiting, pausing, coming = (town.gate(Rate(interval=0.3, late=0.1)) for _gate in range(3))
+        rate = Rate(interval=0.3, late=0.2)
+        waiting = town.gate(rate, link=FartherLink)  # hears of the pause after its slot has begun
+        pausing, coming = town.gate(rate), town.gate(rate)
         unlimited = town.gate(UNLIMITED)
         await town.go(waiting)
         waiter = asyncio.create_task(town.go(waiting))
@@ -74,7 +85,8 @@ def test_a_pause_holds_the_whole_fleet(town: Town) -> None:
 
         await pausing.pause(0.5)
         ends_at = time.monotonic() + 0.5 - 0.001
-        await asyncio.gather(waiter, town.go(coming), town.go(unlimited))
+        others = [town.go(coming), town.go(unlimited), *(come_and_leave(waiting, after) for after in range(20))]
+        await asyncio.gather(waiter, *others)
 
         assert all(moment >= ends_at for moment in town.sent[1:])
 

@@ -23,10 +23,16 @@ REFUSED_AFTER = 1.0
 class FarLink(CountingLink):
     """To a server that is far away."""
 
+    seconds = 0.03
+
     def run(self, *script: Any, **more: Any) -> Any:
         answer = super().run(*script, **more)
-        time.sleep(0.03)
+        time.sleep(self.seconds)
         return answer
+
+
+class FartherLink(FarLink):
+    seconds = 0.1
 
 
 class StuckLink(CountingLink):
