@@ -15,11 +15,13 @@ from core.state.settings import REDIS_ROOM, ROOT, STATE_ROOM, RedisSettings
 from gpt.errors import GptSettingsError
 from utils.private_files import NotPrivate, read_private
 from utils.redact import printable
+from utils.units import money_text
 
 if TYPE_CHECKING:
     from gpt.openai_utils import GptHelper
     from gpt.settings import GptSettings
 
+KEY_VARIABLE = "OPENAI_API_KEY"
 _OF_THE_KEY = ("api_key_file", "base_url")
 """Settings that are no `GptSettings`: where the key is, and whom it is shown to."""
 _LEFT_OUT = "none"
@@ -93,6 +95,7 @@ def helper_maker(
     """
     settings = gpt_settings(given)
     key = None if given.api_key_file is None else _read_key(given.api_key_file)
+    _refuse_unusable(settings, key or os.environ.get(KEY_VARIABLE, ""), given.base_url)
 
     def make() -> GptHelper:
         from gpt.openai_utils import GptHelper
@@ -107,6 +110,42 @@ def helper_maker(
         )
 
     return make
+
+
+def _refuse_unusable(settings: GptSettings, api_key: str, base_url: str | None) -> None:
+    """Raise ConfigError for a price table, key or address that no question could use. No key at all may be meant."""
+    from gpt.budget import PriceTable
+    from gpt.settings import usable_address, usable_key
+
+    try:
+        PriceTable.load(settings.prices)
+        usable_key(api_key)
+        usable_address(base_url or os.environ.get("OPENAI_BASE_URL") or "https://")
+    except GptSettingsError as error:
+        raise _as_config_error(error) from error
+
+
+def described(given: CompletionSettings) -> str:
+    """How a fleet asks a model, in a line; empty where nothing says that it does. Raises ConfigError."""
+    key = given.api_key_file or (f"the variable {KEY_VARIABLE}" if os.environ.get(KEY_VARIABLE) else "")
+    if not key and given == CompletionSettings():
+        return ""
+    from gpt.gate import Rate
+
+    settings = gpt_settings(given)
+    rate = Rate.of(
+        min_request_interval=settings.min_request_interval or 0.0, requests_per_minute=settings.requests_per_minute
+    )
+    limits = [money_text(settings.daily_money) + " a day"] if settings.daily_money is not None else []
+    limits += [f"{settings.daily_tokens:,} tokens a day"] if settings.daily_tokens is not None else []
+    return ", ".join(
+        [
+            printable(settings.model) or "no model is set: each question must name one",
+            f"one request each {rate.interval:.3g} s" if rate.interval else "no limit of its rate",
+            *(limits or ["no budget"]),
+            f"the key from {printable(key)}" if key else "no API key: every question gets its fallback",
+        ]
+    )
 
 
 def gpt_settings(given: CompletionSettings) -> GptSettings:
@@ -126,7 +165,7 @@ def gpt_settings(given: CompletionSettings) -> GptSettings:
 
 
 def _as_config_error(error: GptSettingsError) -> ConfigError:
-    return ConfigError(str(error), hint=error.hint)
+    return ConfigError(error.message, hint=error.hint)
 
 
 def _read_key(path: str) -> str:

@@ -50,9 +50,11 @@ class CircuitBreaker:
             if wait <= 0:
                 self._probing_until = now + probe_within
                 return
-        raise CircuitOpen(
-            f"not asked: {cause} (probed again in {wait:.0f} s)", hint=cause.hint, retry_after=round(wait, 3)
+        refusal = CircuitOpen(
+            f"not asked for another {wait:.0f} s: {cause.message}", hint=cause.hint, retry_after=round(wait, 3)
         )
+        refusal.opened_by = cause.kind
+        raise refusal
 
     def succeeded(self) -> bool:
         """The provider answered; gives whether that closed the circuit."""

@@ -24,12 +24,17 @@ class GptError(Exception):
 
     def __init__(self, message: str, *, hint: str | None = None, retry_after: float | None = None) -> None:
         super().__init__(message)
+        self.message = message
         self.hint = hint
         self.retry_after = retry_after
 
+    def __str__(self) -> str:
+        """What, and what to do next: this is what logs and tracebacks show."""
+        return f"{self.message} · {self.hint}" if self.hint else self.message
+
     def again(self) -> Self:
         """The same error for another caller: raised twice, one exception would collect two tracebacks."""
-        return type(self)(str(self), hint=self.hint, retry_after=self.retry_after)
+        return type(self)(self.message, hint=self.hint, retry_after=self.retry_after)
 
 
 class GptSettingsError(GptError, ValueError):
@@ -102,6 +107,14 @@ class CircuitOpen(GptError):
 
     kind = "circuit open"
     retryable = True
+    opened_by: str = ""
+    """The kind of failure that opened it."""
+
+    def again(self) -> Self:
+        """With its cause."""
+        error = super().again()
+        error.opened_by = self.opened_by
+        return error
 
 
 class BudgetExceeded(GptError):

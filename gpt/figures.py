@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import count
 from typing import Any, Protocol
@@ -59,9 +60,17 @@ def add_figures(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     total["hit_ratio"] = total["hits"] / lookups if lookups else 0.0
     total["failures"] = _by_kind(part.get("failures") for part in parts)
     total["circuit"] = max((_circuit(part.get("circuit")) for part in parts), default=CIRCUITS[0], key=CIRCUITS.index)
-    wallets = [(name, one) for part in parts for name, one in _mapping(part.get("budgets")).items()]
-    total["budgets"] = dict(sorted(wallets, key=lambda named: _spent(named[1])))
+    total["budgets"] = _wallets(_mapping(part.get("budgets")) for part in parts)
     return total
+
+
+def _wallets(parts: Iterable[Mapping[Any, Any]]) -> dict[str, Any]:
+    """Each wallet as the one tells it that knows of most; what was refused, each has refused for itself."""
+    told = sorted((named for part in parts for named in part.items()), key=lambda named: _spent(named[1]))
+    refused: Counter[str] = Counter()
+    for name, one in told:
+        refused[name] += int(_number(_mapping(one).get("refused")))
+    return {name: {**_mapping(one), "refused": refused[name]} for name, one in told}
 
 
 def _circuit(value: object) -> str:

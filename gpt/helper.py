@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from enum import Enum
 from functools import partial
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -15,18 +16,27 @@ from gpt.answering import Answering
 from gpt.assembly import cache_of, link_to, parts_of
 from gpt.budget import BudgetAlert
 from gpt.cache.shared_cache import SharedCache
-from gpt.errors import GptError, GptSettingsError
+from gpt.errors import CircuitOpen, GptError, GptSettingsError
 from gpt.figures import count_in, process_helpers
 from gpt.model import GptReply, Source
 from gpt.provider import Provider
 from gpt.question import Asking, Default, Options, Prompt
 from gpt.request_key import selector_mark, short_hash
-from gpt.settings import GptSettings
+from gpt.settings import GptSettings, usable_address, usable_key
 from gpt.streaming import GptStream, Streams
+from utils.redact import printable
 
 logger = logging.getLogger("gavatcore.openai")
 
 OPENAI = "https://api.openai.com/v1"
+_TOLD_AGAIN = 60.0
+"""Seconds after which a kind of failure is a warning once more."""
+
+
+class Anything(Enum):
+    """Stands for a name that a selector leaves open."""
+
+    AT_ALL = "anything at all"
 
 
 class GptHelper:
@@ -35,7 +45,8 @@ class GptHelper:
     `api_key` (default: OPENAI_API_KEY) and `base_url` (default: OPENAI_BASE_URL, then OpenAI's own) name the
     provider; `redis_url` a Redis or Valkey that all processes share; `state` the folder of `budget.sqlite3`, without
     which the day's budget is forgotten at the end; `on_alert` is told when a budget comes near its limit. One helper
-    serves many tasks, event loops and threads. Raises GptSettingsError.
+    serves many tasks, event loops and threads. Raises GptSettingsError; without any key each question does, so that
+    `reply` still has something to say.
     """
 
     def __init__(
@@ -49,8 +60,8 @@ class GptHelper:
         on_alert: Callable[[BudgetAlert], None] | None = None,
     ) -> None:
         self.settings = settings = settings or GptSettings()
-        api_key = _usable_key(api_key or os.environ.get("OPENAI_API_KEY", ""))
-        self._base_url = _usable_address(base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI)
+        api_key = usable_key(api_key or os.environ.get("OPENAI_API_KEY", ""))
+        self._base_url = usable_address(base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI)
         self._account = short_hash(api_key, self._base_url)
         self._asking = Asking(
             model=settings.model,
@@ -75,6 +86,7 @@ class GptHelper:
             shared=SharedCache(link, longest_life=settings.cache_ttl * 2 + settings.deadline) if link else None,
             ttl=settings.cache_ttl,
         )
+        self._told: dict[str, float] = {}
         count_in(self)
 
     def __repr__(self) -> str:
@@ -107,16 +119,26 @@ class GptHelper:
     ) -> GptReply:
         """As `ask`, but with `fallback` where that fails: always something to say, and never the provider's words.
 
-        `fallback`: a text, or texts by `GptError.kind`, "" for any other kind. Why it was needed is the reply's
-        `cause`, counted and logged for operators.
+        `fallback`: a text, or texts by `GptError.kind`, "" for any other kind; while the circuit is open the kind
+        that opened it counts too. Why it was needed is the reply's `cause`, counted and logged for operators. Raises
+        GptSettingsError for fallbacks that would leave something unsaid.
         """
+        if not isinstance(fallback, str) and not fallback.get(""):
+            raise GptSettingsError("a fallback is missing", hint='a text under "", for every kind that is not named')
         try:
             return await self.ask(prompt, system=system, temperature=temperature, **options)
         except GptError as error:
             self._parts.counters.add("fallbacks")
-            logger.warning("fallback given: %s", error)
-            text = fallback if isinstance(fallback, str) else fallback.get(error.kind, fallback.get("", ""))
-            return GptReply(text=text, source=Source.FALLBACK, cause=error)
+            self._tell_fallback(error, str(options.get("bot", "")))
+            return GptReply(text=_said(fallback, error), source=Source.FALLBACK, cause=error)
+
+    def _tell_fallback(self, error: GptError, bot: str) -> None:
+        """A warning for the first of a kind in a minute: a used-up budget meets every message until midnight."""
+        now = time.monotonic()
+        level = logging.INFO if now < self._told.get(error.kind, -_TOLD_AGAIN) + _TOLD_AGAIN else logging.WARNING
+        if level == logging.WARNING:
+            self._told[error.kind] = now
+        logger.log(level, "fallback given%s: %s", f" to {printable(bot)}" if bot else "", error)
 
     def stream(
         self,
@@ -135,14 +157,26 @@ class GptHelper:
         return GptStream(partial(self._answering.texts, question))
 
     def invalidate(
-        self, *, namespace: str | None = None, model: str | None = None, tag: str | None = None, key: str | None = None
+        self,
+        *,
+        namespace: str | Anything = Anything.AT_ALL,
+        model: str | Anything = Anything.AT_ALL,
+        tag: str | Anything = Anything.AT_ALL,
+        key: str | Anything = Anything.AT_ALL,
     ) -> int:
         """Take replies back, in all processes that share the Redis; gives how many were dropped here.
 
-        All that is named must be true of a reply; without a name all go. `key`: `key_of`. Questions that are under
-        way are answered, but their replies are not kept. Without Redis' answer it is told later.
+        All that is named must be true of a reply; `invalidate()` drops everything. `key`: `key_of`. Questions that
+        are under way are answered, but their replies are not kept. Without Redis' answer it is told later. Raises
+        GptSettingsError for what is no text: a variable that is None must not drop everything.
         """
-        return self._answering.take_back(selector_mark(namespace=namespace, model=model, tag=tag, key=key))
+        named = {"namespace": namespace, "model": model, "tag": tag, "key": key}
+        for name, value in named.items():
+            if not isinstance(value, str | Anything):
+                raise GptSettingsError(f"{name} is a {type(value).__name__}", hint="a text, or leave it out")
+        return self._answering.take_back(
+            selector_mark(**{name: value for name, value in named.items() if isinstance(value, str)})
+        )
 
     def key_of(
         self,
@@ -189,20 +223,11 @@ class GptHelper:
             part.after_fork()
 
 
-def _usable_key(api_key: str) -> str:
-    """The key; raises GptSettingsError for what no header could carry, without repeating it."""
-    if not api_key:
-        raise GptSettingsError("no API key", hint="api_key=…, or the variable OPENAI_API_KEY")
-    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        raise GptSettingsError("the API key cannot be one", hint="no spaces, line ends or letters beyond ASCII")
-    return api_key
-
-
-def _usable_address(base_url: str) -> str:
-    """Without a slash at its end; raises GptSettingsError, without repeating it: it may hold a password."""
-    if not base_url.startswith(("http://", "https://")):
-        raise GptSettingsError("base_url is no address of an API", hint="it begins with https:// or http://")
-    return base_url.rstrip("/")
+def _said(fallback: str | Mapping[str, str], error: GptError) -> str:
+    if isinstance(fallback, str):
+        return fallback
+    kinds = (error.kind, error.opened_by) if isinstance(error, CircuitOpen) else (error.kind,)
+    return next((fallback[kind] for kind in kinds if fallback.get(kind)), fallback[""])
 
 
 def _after_fork() -> None:

@@ -148,7 +148,11 @@ class Provider:
         except GptError as error:
             await self._failed(error, reservation)
             raise
-        except BaseException:  # cancelled, or a mistake of the caller's: nobody knows what it cost
+        except Exception:  # a mistake of the program, before anything was sent
+            parts.breaker.abandoned()
+            await parts.wallet.release(reservation)
+            raise
+        except BaseException:  # cancelled: nobody knows what it cost
             parts.breaker.abandoned()
             await parts.wallet.settle(reservation, None)
             raise

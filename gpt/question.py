@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Final, TypeAlias, TypedDict
 
-from gpt.errors import GptSettingsError
+from gpt.errors import GptSettingsError, RequestRefused
 from gpt.model import Api, Priority
 from gpt.request_key import marks_of, request_key
 
@@ -34,10 +35,10 @@ class Options(TypedDict, total=False):
     """Else that of the settings."""
     namespace: str
     """Whose question it is (a bot, a persona, a chat): replies are never shared between two namespaces."""
-    bot: str
+    bot: str | int
     """Who asks, for budgets and for fair waiting; no part of the question."""
-    tags: Sequence[str]
-    """Words by which its reply can be invalidated later."""
+    tags: Iterable[str]
+    """Words by which its reply can be invalidated later; one text is one word."""
     cache: bool
     """False: neither answered from the cache, nor joined, nor kept."""
     variant: int
@@ -86,9 +87,6 @@ class Question:
         return len(text.encode("utf-8", "surrogatepass")) + _MESSAGE_TOKENS * count
 
 
-_KNOWN: Final = frozenset(Options.__annotations__)
-
-
 class Asking:
     """What all questions of a helper have in common."""
 
@@ -101,15 +99,19 @@ class Asking:
     def question(
         self, prompt: Prompt, system: str | None, temperature: float | Default | None, options: Options
     ) -> Question:
-        """The request and its terms; raises GptSettingsError for terms that cannot be."""
-        if not options.keys() <= _KNOWN:
-            raise _unknown(next(name for name in options if name not in _KNOWN))
+        """The request and its terms.
+
+        Raises GptSettingsError for terms that cannot be, RequestRefused where nothing is asked, and TypeError for an
+        option that is none.
+        """
+        for name, value in options.items():
+            _check(name, value)
         model = options.get("model") or self._model
         if not model:
             raise GptSettingsError(
                 "no model is named", hint="GptSettings(model=…), [gpt] model in gavat.toml, or model=…"
             )
-        api = options.get("api", Api.CHAT)
+        api = Api(options.get("api", Api.CHAT))
         heat = self._temperature if temperature is Default.SETTINGS else temperature
         body = {"model": model, **_conversation(prompt, system, api), **_more(options)}
         if heat is not None:
@@ -125,19 +127,31 @@ class Asking:
             body=body,
             key=key,
             namespace=namespace,
-            tags=tuple(options.get("tags", ())),
-            bot=options.get("bot", ""),
+            tags=_words(options.get("tags", ())),
+            bot=str(options.get("bot", "")),
             priority=options.get("priority", Priority.PERSON),
             deadline=options.get("deadline", self._deadline),
         )
 
 
 def _conversation(prompt: Prompt, system: str | None, api: Api) -> dict[str, Any]:
+    if isinstance(prompt, str):
+        asked: str | list[Mapping[str, Any]] = prompt if prompt.strip() else []
+    else:
+        asked = _messages(prompt)
+    if not asked:
+        raise RequestRefused("nothing is asked", hint="a text that is not blank, or messages")
     if api is Api.RESPONSES:
         told = {} if system is None else {"instructions": system}
-        return {**told, "input": prompt if isinstance(prompt, str) else list(prompt)}
-    messages = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else list(prompt)
+        return {**told, "input": asked}
+    messages = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
     return {"messages": messages if system is None else [{"role": "system", "content": system}, *messages]}
+
+
+def _messages(prompt: object) -> list[Mapping[str, Any]]:
+    if not isinstance(prompt, Sequence) or not all(isinstance(message, Mapping) for message in prompt):
+        raise RequestRefused(f"a {type(prompt).__name__} cannot be asked", hint="a text, or a list of messages")
+    return list(prompt)
 
 
 def _more(options: Options) -> Mapping[str, Any]:
@@ -148,9 +162,49 @@ def _more(options: Options) -> Mapping[str, Any]:
     return params
 
 
+def _words(tags: Iterable[str]) -> tuple[str, ...]:
+    return (tags,) if isinstance(tags, str) else tuple(tags)
+
+
+def _check(name: str, value: object) -> None:
+    """Raise for an option that cannot be, with the words for it; nothing of its value is repeated."""
+    if name not in _OPTIONS:
+        raise _unknown(name)
+    can_be, hint = _OPTIONS[name]
+    if not can_be(value):
+        raise GptSettingsError(f"the option {name} is a {type(value).__name__} that it cannot be", hint=hint)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+
+
+def _are_words(value: object) -> bool:
+    return isinstance(value, Iterable) and all(isinstance(word, str) for word in value)
+
+
+_OPTIONS: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
+    "model": (_is_text, "a name"),
+    "namespace": (_is_text, "a text"),
+    "bot": (lambda value: isinstance(value, str | int), "a name, or an id"),
+    "tags": (_are_words, "a list of texts"),
+    "cache": (lambda value: isinstance(value, bool), "True or False"),
+    "variant": (lambda value: value is None or isinstance(value, int), "a whole number"),
+    "priority": (lambda value: isinstance(value, Priority), "Priority.PERSON or Priority.BATCH"),
+    "deadline": (_is_seconds, "seconds, more than 0"),
+    "api": (lambda value: value in list(Api), "Api.CHAT or Api.RESPONSES"),
+    "params": (lambda value: isinstance(value, Mapping), "a dict"),
+}
+"""What each may be."""
+
+
 def _unknown(name: str) -> TypeError:
     from difflib import get_close_matches
 
-    near = get_close_matches(name, _KNOWN, n=1)
+    near = get_close_matches(name, _OPTIONS, n=1)
     hint = f"did you mean {near[0]}?" if near else "more of the request goes into params={…}"
     return TypeError(f"a question has no option {name!r}: {hint}")

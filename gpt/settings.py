@@ -30,7 +30,7 @@ class GptSettings:
     min_request_interval: float | None = None
     """Between two requests of this key, retries included, of all processes that share a Redis.
 
-    None: the preset's; 0: no such limit.
+    None: the preset's, or none where `requests_per_minute` is given; 0: no such limit.
     """
     requests_per_minute: int | None = None
     """The provider's own limit, where it is known; the slower of both counts."""
@@ -67,25 +67,58 @@ class GptSettings:
         if self.preset not in PRESETS:
             raise GptSettingsError(f"preset is {self.preset!r}", hint=f"one of {', '.join(PRESETS)}")
         if self.min_request_interval is None:
-            object.__setattr__(self, "min_request_interval", PRESETS[self.preset])
+            interval = PRESETS[self.preset] if self.requests_per_minute is None else 0.0
+            object.__setattr__(self, "min_request_interval", interval)
         for one in fields(self):
             _refuse(one.name, getattr(self, one.name))
 
 
 _TEXTS = {"model", "preset", "prices"}
+_MAY_BE_MISSING = {
+    *("temperature", "requests_per_minute", "tokens_per_minute"),
+    *("daily_tokens", "daily_money", "bot_daily_tokens", "bot_daily_money"),
+}
 _AT_LEAST_ONE = {
     *("requests_per_minute", "tokens_per_minute", "processes", "max_entries", "max_bytes", "breaker_failures"),
 }
+_WHOLE = _AT_LEAST_ONE | {"max_retries", "daily_tokens", "bot_daily_tokens"}
 _ABOVE_ZERO = {"timeout", "deadline", "alert_at"}
 
 
 def _refuse(name: str, value: object) -> None:
-    """Raise for a number that no clock or counter can work with."""
-    if value is None or name in _TEXTS:
+    """Raise for what no clock or counter can work with."""
+    if value is None and name in _MAY_BE_MISSING:
         return
+    hint = _text_hint(value) if name in _TEXTS else _number_hint(name, value)
+    if hint:
+        raise GptSettingsError(f"{name} is {value!r}", hint=hint)
+
+
+def _text_hint(value: object) -> str:
+    return "" if isinstance(value, str) else "a text"
+
+
+def _number_hint(name: str, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise GptSettingsError(f"{name} is {value!r}", hint="a number, 0 or more")
+        return "a number, 0 or more"
+    if name in _WHOLE and value != int(value):
+        return "a whole number"
     if name in _AT_LEAST_ONE and value < 1:
-        raise GptSettingsError(f"{name} is {value!r}", hint="1 or more, or leave it out")
+        return "1 or more, or leave it out"
     if name in _ABOVE_ZERO and value == 0:
-        raise GptSettingsError(f"{name} is 0", hint="more than 0")
+        return "more than 0"
+    return "a share of 1, such as 0.8" if name == "alert_at" and value > 1 else ""
+
+
+def usable_key(api_key: str) -> str:
+    """The key, or "" for none; raises GptSettingsError for what no header could carry, without repeating it."""
+    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        raise GptSettingsError("the API key cannot be one", hint="no spaces, line ends or letters beyond ASCII")
+    return api_key
+
+
+def usable_address(base_url: str) -> str:
+    """Without a slash at its end; raises GptSettingsError, without repeating it: it may hold a password."""
+    if not base_url.startswith(("http://", "https://")):
+        raise GptSettingsError("base_url is no address of an API", hint="it begins with https:// or http://")
+    return base_url.rstrip("/")

@@ -97,7 +97,9 @@ class Streams:
             async with asyncio.timeout(max(trial.wire_left, 0)):
                 return await anext(stream, None)
         except TimeoutError:
-            failure = ReplyTimeout(f"the reply was not whole within {self._timeout:.3g} s")
+            failure = ReplyTimeout(
+                f"the reply was not whole within {self._timeout:.3g} s", hint="timeout=… of the settings"
+            )
         except troubles() as error:
             failure = self._wire.judge(error)
         finally:

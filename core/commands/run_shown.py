@@ -11,6 +11,7 @@ from typing import Any
 from core.commands.output import Output
 from core.commands.run_plan import RunPlan
 from core.commands.sessions_text import plural
+from core.completions import described
 from core.fleet.model import BotStatus
 from core.fleet.roster import Kind, WantedBot
 from utils.clock import utc_text
@@ -40,7 +41,9 @@ def plan_text(plan: RunPlan, output: Output) -> list[str]:
         for line in told if bot.settings.run else ["run = false"]:
             lines.append(start + line)
             start = " " * (len(WOULD_START) + width + 6)
-    return [*lines, "", "Nothing was started; run without -n to do it."]
+    model = described(plan.wiring.gpt)
+    told = ["", *output.wrapped(f"Asking a model: {model}", indent=2)] if model else []
+    return [*lines, *told, "", "Nothing was started; run without -n to do it."]
 
 
 def document(plan: RunPlan, statuses: Sequence[BotStatus] | None, *, at: datetime, exit_code: int) -> dict[str, Any]:
@@ -53,6 +56,7 @@ def document(plan: RunPlan, statuses: Sequence[BotStatus] | None, *, at: datetim
         "dry_run": statuses is None,
         "sessions": [printable(os.path.abspath(one)) for one in plan.sessions],
         "bots": bots,
+        "gpt": described(plan.wiring.gpt) or None,
         "counts": dict(sorted(Counter(one["state"] for one in bots).items())),
         "exit_code": exit_code,
     }

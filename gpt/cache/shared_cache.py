@@ -162,7 +162,7 @@ def _decoded(body: str) -> GptReply | None:
 
 
 def _encoded_error(error: GptError) -> str:
-    fields = {"kind": error.kind, "message": str(error), "hint": error.hint, "retry_after": error.retry_after}
+    fields = {"kind": error.kind, "message": error.message, "hint": error.hint, "retry_after": error.retry_after}
     return json.dumps(fields)
 
 

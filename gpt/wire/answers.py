@@ -46,7 +46,8 @@ def _no_completion() -> BadReply:
 def refuse_empty(answer: Answer) -> None:
     """Raise EmptyReply where the model said nothing: there is nothing to show to anybody."""
     if not answer.text.strip() and not answer.tool_calls:
-        raise EmptyReply(f"the model said nothing (finish reason {answer.finish_reason or 'not named'})")
+        why = f"the model said nothing (finish reason {answer.finish_reason or 'not named'})"
+        raise EmptyReply(why, hint="models that reason may need more max_completion_tokens")
 
 
 def _chat(document: Mapping[str, Any]) -> Answer:

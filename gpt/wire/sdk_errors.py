@@ -51,7 +51,7 @@ def judge_error(error: Exception, *, now: datetime) -> GptError:
     import openai
 
     if isinstance(error, openai.APITimeoutError) and not isinstance(error.__cause__, httpx2.ConnectTimeout):
-        return ReplyTimeout("the provider did not answer in time")
+        return ReplyTimeout("the provider did not answer in time", hint="timeout=… of the settings")
     if isinstance(error, openai.APIStatusError):
         judged = _judge_status(error, now)
         judged.final = error.response.headers.get("x-should-retry") == "false"
@@ -59,7 +59,8 @@ def judge_error(error: Exception, *, now: datetime) -> GptError:
     if isinstance(error, openai.APIResponseValidationError):
         return BadReply("the provider's answer is not of the form it promises")
     if isinstance(error, openai.APIConnectionError):
-        return ProviderFailed(f"the connection to the provider failed ({type(error.__cause__ or error).__name__})")
+        why = type(error.__cause__ or error).__name__
+        return ProviderFailed(f"the connection to the provider failed ({why})", hint="see the network, and base_url")
     if isinstance(error, openai.APIError):  # an error event in the middle of a stream
         return ProviderFailed(f"the provider broke off{_code(error.code)}")
     return _judge_rest(error)
@@ -85,7 +86,8 @@ def _judge_status(error: APIStatusError, now: datetime) -> GptError:
         return QuotaExhausted(f"the account's quota is used up ({about})", hint=hint)
     wait = retry_after(error.response.headers, now=now)
     if status == 429:
-        return RateLimited(f"the provider's rate limit is reached ({about})", retry_after=wait)
+        hint = "requests_per_minute=… of the settings, as the provider allows it to this key"
+        return RateLimited(f"the provider's rate limit is reached ({about})", hint=hint, retry_after=wait)
     if status in _TRANSIENT or status >= 500:
         return ProviderFailed(f"the provider failed ({about})", retry_after=wait)
     return _judge_refusal(error, about)
@@ -97,9 +99,11 @@ def _judge_refusal(error: APIStatusError, about: str) -> GptError:
     if error.status_code == 403:
         return AccessDenied(f"the API key may not do this ({about})", hint="its project, the model, the region")
     named = _word(error.param)
-    hint = f"see the parameter {named}; temperature=None leaves it out" if named == "temperature" else None
-    if hint is None and named:
-        hint = f"see the parameter {named}"
+    hint = f"see the parameter {named}" if named else None
+    if named == "temperature":
+        hint = "see the parameter temperature; temperature=None leaves it out"
+    if error.status_code == 404:
+        hint = "does this provider have that model, and this key it? and see base_url"
     return RequestRefused(f"the provider refuses the request ({about})", hint=hint)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
-from gpt.errors import GptError, HelperClosed, ReplyTimeout
+from gpt.errors import GptError, GptSettingsError, HelperClosed, ReplyTimeout
 from gpt.model import Api
 from gpt.wire.answers import Answer, read_answer
 from gpt.wire.hints import used_up
@@ -64,7 +66,7 @@ class Wire:
         failure: GptError
         try:
             async with asyncio.timeout(within):
-                raw = await _endpoint(client, request.api).with_raw_response.create(**request.body)
+                raw = await _endpoint(client, request.api).with_raw_response.create(**_arguments(client, request))
             return Received(read_answer(raw.content, request.api), used_up(raw.headers))
         except TimeoutError:
             failure = _silent(within)
@@ -81,7 +83,7 @@ class Wire:
         client = await self._client()
         try:
             async with asyncio.timeout(within):
-                stream = await _endpoint(client, request.api).create(**request.body)
+                stream = await _endpoint(client, request.api).create(**_arguments(client, request))
             return cast("AsyncStream[Any]", stream)
         except TimeoutError:
             failure = _silent(within)
@@ -99,6 +101,8 @@ class Wire:
             known = self._clients.get(loop)
         if known is not None:
             return known
+        if not self._api_key:
+            raise GptSettingsError("no API key", hint="api_key=…, [gpt] api_key_file, or the variable OPENAI_API_KEY")
         # Loading the SDK, its resources and the certificates takes half a second: not on the event loop.
         client = await asyncio.to_thread(self._connect, loop)
         if loop not in self._closers:
@@ -157,9 +161,24 @@ async def _closing(client: AsyncOpenAI) -> AsyncGenerator[None, None]:
         await client.close()
 
 
+def _arguments(client: AsyncOpenAI, request: Request) -> dict[str, Any]:
+    """The body as the SDK takes it: what it does not know by name (a compatible host's own) goes along all the same."""
+    known = _parameters(_endpoint(client, request.api).create.__func__)
+    if request.body.keys() <= known:
+        return dict(request.body)
+    named = {name: value for name, value in request.body.items() if name in known}
+    more = {name: value for name, value in request.body.items() if name not in known}
+    return {**named, "extra_body": {**more, **(named.get("extra_body") or {})}}
+
+
+@cache
+def _parameters(create: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(create).parameters) - {"self"}
+
+
 def _endpoint(client: AsyncOpenAI, api: Api) -> Any:
     return client.chat.completions if api is Api.CHAT else client.responses
 
 
 def _silent(within: float) -> GptError:
-    return ReplyTimeout(f"no whole reply within {within:.3g} s")
+    return ReplyTimeout(f"no whole reply within {within:.3g} s", hint="timeout=… of the settings")

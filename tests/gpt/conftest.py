@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from gpt.openai_utils import GptHelper, GptSettings
+from gpt import figures
+from gpt.openai_utils import GptHelper, GptSettings, set_default_helper
 from tests.openai_server import OpenAIServer
 from tests.valkey import Valkey, build_clock
 
@@ -74,3 +75,12 @@ def mortal_valkey(tmp_path: Path) -> Iterator[Valkey]:
     folder.mkdir()
     with Valkey(folder) as server:
         yield server
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process of which no other helper is known, and none is its default."""
+    monkeypatch.setattr(figures, "_helpers", type(figures._helpers)())
+    set_default_helper(None)
+    yield
+    set_default_helper(None)

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,16 +19,8 @@ ZEROS = {
     "hit_ratio": 0.0,
     "none": True,
 }
+pytestmark = pytest.mark.usefixtures("alone")
 DEAR = {"openai", "redis", "asyncio", "tenacity", "cachetools", "sqlite3", "tomllib", "httpx2"}
-
-
-@pytest.fixture(autouse=True)
-def nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A process of which no helper is known, and none is its default."""
-    monkeypatch.setattr(figures, "_helpers", type(figures._helpers)())
-    set_default_helper(None)
-    yield
-    set_default_helper(None)
 
 
 def python(script: str) -> str:
@@ -111,12 +102,16 @@ def test_the_default_one_is_made_from_the_environment(monkeypatch: pytest.Monkey
     assert repr(default_helper()) == "GptHelper(127.0.0.1, model='')"
 
 
-def test_without_a_key_it_says_where_to_put_one(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.asyncio
+async def test_without_a_key_each_question_says_where_to_put_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the helper itself: a handler's reply still has something to say."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    set_default_helper(lambda: GptHelper(settings=GptSettings(model="m")))
 
-    with pytest.raises(GptSettingsError) as refused:
-        default_helper()
-    assert "OPENAI_API_KEY" in str(refused.value.hint)
+    with pytest.raises(GptSettingsError, match="OPENAI_API_KEY"):
+        await default_helper().ask("When?")
+    assert (await default_helper().reply("When?", fallback="Later.")).text == "Later."
+    await default_helper().aclose()
 
 
 @pytest.mark.parametrize(
@@ -157,8 +152,9 @@ def test_a_helper_that_is_forgotten_is_counted_no_more(tmp_path: Path) -> None:
 
 
 def test_figures_of_several_processes_are_added_up() -> None:
-    one = {"hits": 3, "misses": 1, "failures": {"quota": 2}, "budgets": {"w": {"tokens": 5}}}
+    one = {"hits": 3, "misses": 1, "failures": {"quota": 2}, "budgets": {"w": {"tokens": 5, "refused": 1}}}
     total = figures.add_figures([one, one, {"hits": "many", "failures": 7, "helpers": True}])
 
     assert (total["hits"], total["misses"], total["hit_ratio"]) == (6, 2, 0.75)
-    assert (total["failures"], total["budgets"], total["helpers"]) == ({"quota": 4}, {"w": {"tokens": 5}}, 2)
+    assert (total["failures"], total["helpers"]) == ({"quota": 4}, 2)
+    assert total["budgets"] == {"w": {"tokens": 5, "refused": 2}}

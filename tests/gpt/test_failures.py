@@ -216,10 +216,29 @@ async def test_text_that_is_no_unicode_is_refused(helper: GptHelper) -> None:
         await helper.ask("half a pair: \ud83d")
 
 
-async def test_a_parameter_nobody_knows_is_a_mistake_of_the_program(helper: GptHelper) -> None:
-    """No fallback hides it."""
-    with pytest.raises(TypeError):
-        await helper.reply("When?", fallback="x", params={"tempratur": 1})
+async def test_a_parameter_that_the_sdk_does_not_know_goes_along(server: OpenAIServer, helper: GptHelper) -> None:
+    """Compatible hosts have their own."""
+    await helper.ask("When?", params={"top_k": 5, "extra_body": {"min_p": 0.1}, "seed": 7})
+
+    assert {name: server.requests[0].body[name] for name in ("top_k", "min_p", "seed")} == {
+        "top_k": 5,
+        "min_p": 0.1,
+        "seed": 7,
+    }
+
+
+async def test_a_mistake_of_the_program_is_no_fallback_and_costs_nothing(
+    server: OpenAIServer, helpers: Helpers
+) -> None:
+    """What is no JSON cannot be sent: nothing was, so nothing is counted."""
+    helper = helpers(daily_tokens=50_000)
+    for _ in range(3):
+        with pytest.raises(TypeError):
+            await helper.reply("When?", fallback="x", params={"seed": object()})
+
+    (budget,) = helper.stats()["budgets"].values()
+    assert (budget["tokens"], server.requests) == (0, [])
+    assert (await helper.ask("When?")).text
 
 
 async def test_closing_ends_what_is_under_way(server: OpenAIServer, helper: GptHelper) -> None:

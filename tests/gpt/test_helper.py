@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from gpt.errors import BadReply, CircuitOpen, EmptyReply, GptSettingsError
+from gpt.errors import BadReply, CircuitOpen, EmptyReply, GptSettingsError, RequestRefused
 from gpt.openai_utils import Api, GptHelper, GptSettings, Source
 from tests.gpt.conftest import Helpers
 from tests.gpt.waiting import until
@@ -218,14 +218,35 @@ async def test_reply_always_has_something_to_say(
 
 
 async def test_a_fallback_may_differ_by_what_failed(server: OpenAIServer, helper: GptHelper) -> None:
+    """While the circuit is open, what opened it counts too."""
     server.answer(Answer.quota())
-    texts = {"quota": "Not today.", "circuit open": "Still not.", "": "Later."}
+    texts = {"quota": "Not today.", "empty": "Hm.", "": "Later."}
     replies = [await helper.reply(str(number), fallback=texts) for number in range(2)]
-    server.answer(text="")
-    other = await helper.reply("2", fallback={"quota": "Not today.", "": "Later."})
+    other = await helper.reply("2", fallback={"circuit open": "Still not.", "quota": "Not today.", "": "Later."})
+    last = await helper.reply("3", fallback={"timeout": "Slow today.", "": "Later."})
 
-    assert [one.text for one in replies] == ["Not today.", "Still not."]
-    assert (type(replies[1].cause), other.text) == (CircuitOpen, "Later.")
+    assert [one.text for one in (*replies, other, last)] == ["Not today.", "Not today.", "Still not.", "Later."]
+    assert type(replies[1].cause) is CircuitOpen
+
+
+@pytest.mark.parametrize("fallback", [{}, {"budgte": "Ask tomorrow."}, {"": ""}])
+async def test_a_fallback_that_leaves_something_unsaid_is_refused(helper: GptHelper, fallback: dict[str, str]) -> None:
+    """At the first question, not at the first failure: Telegram refuses an empty message."""
+    with pytest.raises(GptSettingsError, match="fallback"):
+        await helper.reply("When?", fallback=fallback)
+
+
+async def test_one_kind_of_failure_is_a_warning_once_a_minute(
+    server: OpenAIServer, helpers: Helpers, caplog: pytest.LogCaptureFixture
+) -> None:
+    helper = helpers(max_retries=0, breaker_failures=100)
+    server.answer(Answer.failing())
+    with caplog.at_level(logging.INFO, "gavatcore.openai"):
+        for number in range(3):
+            await helper.reply(str(number), fallback="x", bot="alice")
+
+    told = [record.levelname for record in caplog.records if record.message.startswith("fallback given to alice: ")]
+    assert told == ["WARNING", "INFO", "INFO"]
 
 
 async def test_a_fallback_is_not_kept(server: OpenAIServer, helpers: Helpers) -> None:
@@ -264,7 +285,9 @@ async def test_replies_can_be_taken_back(helper: GptHelper, selector: dict[str, 
 async def test_one_reply_can_be_taken_back_by_its_key(helper: GptHelper) -> None:
     await helper.ask("When?", namespace="shop")
     await helper.ask("Where?", namespace="shop")
-    helper.invalidate(key=helper.key_of("When?", namespace="shop"))
+    key = helper.key_of("When?", namespace="shop")
+    assert key is not None
+    helper.invalidate(key=key)
 
     assert (await helper.ask("Where?", namespace="shop")).source == Source.CACHE
     assert (await helper.ask("When?", namespace="shop")).source == Source.MODEL
@@ -297,6 +320,54 @@ async def test_an_option_that_is_none_is_named(helper: GptHelper, options: dict[
         await helper.ask("When?", **options)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"deadline": "5s"},
+        {"deadline": 0},
+        {"deadline": float("nan")},
+        {"priority": "batch"},
+        {"tags": [1]},
+        {"params": [("seed", 7)]},
+        {"cache": None},
+        {"api": "completions"},
+        {"model": 5},
+        {"variant": "b"},
+        {"bot": None},
+        {"namespace": 7},
+    ],
+)
+async def test_an_option_that_cannot_be_is_named(helper: GptHelper, options: dict[str, object]) -> None:
+    with pytest.raises(GptSettingsError, match=next(iter(options))):
+        await helper.ask("When?", **options)  # type: ignore[arg-type]
+    assert (await helper.reply("When?", fallback="Later.", **options)).text == "Later."  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("prompt", ["", " \n", [], None, b"When?", {"role": "user"}, ["When?"], 7])
+async def test_nothing_that_can_be_asked_is_not_sent(server: OpenAIServer, helper: GptHelper, prompt: object) -> None:
+    """A sticker has no text; it would be paid for."""
+    with pytest.raises(RequestRefused):
+        await helper.ask(prompt)  # type: ignore[arg-type]
+    assert server.requests == []
+
+
+async def test_ids_and_single_words_are_taken_as_they_are_meant(server: OpenAIServer, helper: GptHelper) -> None:
+    """Telegram's ids are numbers; a text of one tag is that tag, not its letters."""
+    await helper.ask("When?", bot=123456789, tags="promo", api="chat")  # type: ignore[arg-type]
+
+    assert (helper.invalidate(tag="p"), helper.invalidate(tag="promo")) == (0, 1)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("name", ["namespace", "model", "tag", "key"])
+async def test_a_variable_that_is_none_does_not_drop_everything(helper: GptHelper, name: str) -> None:
+    await helper.ask("When?")
+    with pytest.raises(GptSettingsError, match=name):
+        helper.invalidate(**{name: None})  # type: ignore[arg-type]
+
+    assert (helper.stats()["entries"], helper.invalidate()) == (1, 1)
+
+
 @pytest.mark.parametrize("name", ["model", "messages", "stream", "timeout"])
 async def test_what_is_said_otherwise_is_no_parameter(helper: GptHelper, name: str) -> None:
     with pytest.raises(GptSettingsError, match=name):
@@ -327,6 +398,11 @@ async def test_a_repr_shows_no_text_and_no_key(helper: GptHelper) -> None:
         ({"processes": 0}, "1 or more"),
         ({"cache_ttl": "5m"}, "number"),
         ({"daily_money": True}, "number"),
+        ({"cache_ttl": None}, "number"),
+        ({"model": None}, "a text"),
+        ({"max_retries": 1.5}, "whole"),
+        ({"requests_per_minute": 12.5}, "whole"),
+        ({"alert_at": 80}, "share of 1"),
     ],
 )
 async def test_settings_that_cannot_be_are_refused(wrong: dict[str, object], said: str) -> None:
@@ -341,3 +417,5 @@ async def test_a_preset_decides_what_is_not_given() -> None:
     assert GptSettings().min_request_interval == 5.0
     assert GptSettings(preset="conservative").min_request_interval == 10.0
     assert GptSettings(preset="conservative", min_request_interval=7).min_request_interval == 7
+    assert GptSettings(requests_per_minute=500).min_request_interval == 0, "the provider's own limit, where it is known"
+    assert GptSettings(requests_per_minute=500, min_request_interval=5).min_request_interval == 5

@@ -27,7 +27,7 @@ def tool(tmp_path: Path) -> Tool:
 
 
 @pytest_asyncio.fixture
-async def helper(server: OpenAIServer, valkey: Valkey, tmp_path: Path) -> AsyncIterator[GptHelper]:
+async def helper(alone: None, server: OpenAIServer, valkey: Valkey, tmp_path: Path) -> AsyncIterator[GptHelper]:
     """One whose four questions another process has asked before."""
 
     def make(**settings: float) -> GptHelper:

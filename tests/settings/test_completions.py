@@ -134,7 +134,7 @@ def test_what_the_helper_refuses_is_refused_in_its_words(tmp_path: Path, values:
     with pytest.raises(ConfigError) as ours:
         maker(CompletionSettings(**values), tmp_path)
 
-    assert (str(ours.value), ours.value.hint) == (str(of_helper.value), of_helper.value.hint)
+    assert (str(ours.value), ours.value.hint) == (of_helper.value.message, of_helper.value.hint)
 
 
 @pytest.mark.usefixtures("asked")

@@ -45,7 +45,7 @@ class TestEveryLedger:
             with pytest.raises(BudgetExceeded) as caught:
                 await reserve(wallet, 1)
 
-            assert str(caught.value) == "the day's budget of all bots is spent: 100 of 100 tokens"
+            assert caught.value.message == "the day's budget of all bots is spent: 100 of 100 tokens"
             assert caught.value.retry_after == 12 * 3600
             assert wallet.stats()["tokens"] == 100
 
