@@ -18,6 +18,7 @@ from tests.state.waiting import documents, until
 from tests.tool import Tool
 from tests.valkey import Valkey
 
+pytestmark = pytest.mark.usefixtures("alone")
 QUESTIONS = ("When?", "Where?", "How much?", "Why?")
 
 
@@ -27,7 +28,7 @@ def tool(tmp_path: Path) -> Tool:
 
 
 @pytest_asyncio.fixture
-async def helper(alone: None, server: OpenAIServer, valkey: Valkey, tmp_path: Path) -> AsyncIterator[GptHelper]:
+async def helper(server: OpenAIServer, valkey: Valkey, tmp_path: Path) -> AsyncIterator[GptHelper]:
     """One whose four questions another process has asked before."""
 
     def make(**settings: float) -> GptHelper:
