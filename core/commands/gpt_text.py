@@ -118,6 +118,8 @@ def _wallet_text(one: Wallet, view: CompletionsView) -> str:
     text = f"{name}today {' and '.join(told)}"
     if one.bot_share:
         which = f"the fullest of {one.bots:,} bots" if one.bots > 1 else "its bot"
+        if one.fullest_bot:
+            which = f"{printable(one.fullest_bot)}, {which}," if one.bots > 1 else printable(one.fullest_bot)
         text += f"; {which} has used {percent_text(one.bot_share)} of its own"
     return f"{text}; {one.refused:,} not sent" if one.refused else text
 

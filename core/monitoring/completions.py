@@ -16,6 +16,7 @@ ROOM = "gpt"
 _FRACTIONS = ("money", "money_saved", "waited_seconds")
 _MOST = 10**12
 """More no process can have counted, in any unit."""
+_LONGEST_NAME = 60
 _LIMITS = ("daily_tokens", "daily_money")
 
 
@@ -34,6 +35,8 @@ class Wallet(NamedTuple):
     """Those that spend from it."""
     bot_share: float
     """Of the limits that the fullest bot has of its own."""
+    fullest_bot: str
+    """Its name; empty where nobody says it."""
     refused: int
     """Questions that were not sent because of it."""
 
@@ -113,12 +116,21 @@ def _budget(told: Mapping[str, Any], *, today: str) -> dict[str, Any]:
         "bot_share": _figure(told.get("bot_share", 0), whole=False),
         "refused": _figure(told.get("refused", 0)),
     }
+    fullest = told.get("fullest_bot", "")
+    if not isinstance(fullest, str):
+        raise ValueError
     if told.get("day") != today:
-        spent = dict.fromkeys(spent, 0)
+        spent, fullest = dict.fromkeys(spent, 0), ""
     limits = {name: told.get(name) for name in _LIMITS}
-    return spent | {
-        name: None if limit is None else _figure(limit, whole=name == "daily_tokens") for name, limit in limits.items()
-    }
+    named = {"fullest_bot": fullest[:_LONGEST_NAME]}
+    return (
+        spent
+        | named
+        | {
+            name: None if limit is None else _figure(limit, whole=name == "daily_tokens")
+            for name, limit in limits.items()
+        }
+    )
 
 
 def _wallet(name: str, told: Mapping[str, Any]) -> Wallet:

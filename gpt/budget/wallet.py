@@ -112,12 +112,13 @@ class Wallet:
     def stats(self) -> dict[str, Any]:
         """Today's figures, as last seen by this process; asks nobody. Money in US dollars, shares of 1.
 
-        `share`: of the limit that is fullest; `bot_share`: of the fullest bot's own.
+        `share`: of the limit that is fullest; `bot_share`: of its own ones, of `fullest_bot`.
         """
         day = self._today()
         spent = self._desk.spent(day)
         total = spent.get(ALL, Amount())
         shares = {scope: self._desk.fullest(scope, amount) for scope, amount in spent.items()}
+        fullest = min(shares.keys() - {ALL}, key=lambda scope: (-shares[scope], scope), default="")
         return {
             "day": day,
             "tokens": total.tokens,
@@ -126,7 +127,8 @@ class Wallet:
             "daily_money": self._limits.daily_money,
             "share": shares.get(ALL, 0.0),
             "bots": len(spent.keys() - {ALL}),
-            "bot_share": max((share for scope, share in shares.items() if scope != ALL), default=0.0),
+            "bot_share": shares.get(fullest, 0.0),
+            "fullest_bot": scope_name(fullest) if shares.get(fullest) else "",
             "alerts": self._desk.alerts,
             "refused": self._refused,
             "waiting": len(self._lines),

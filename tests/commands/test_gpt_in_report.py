@@ -85,6 +85,7 @@ async def test_the_cache_of_a_live_bot_is_told_as_operators_know_it(
 def test_what_was_saved_and_spent_stands_below(tool: Tool, state: StateFolder, fleet: Path) -> None:
     """Two processes that share a budget; -v adds what the cache counts."""
     budgets = {"openai": wallet(money=0.02, tokens=1_204, daily_money=1.0, bots=3, bot_share=0.1)}
+    budgets["openai"]["fullest_bot"] = "alice"
     put(state, {"hits": 38, "misses": 5, "calls_saved": 38, "money_saved": 0.11, "budgets": budgets, "bytes": 5_200})
     more = {"joins": 2, "calls": 5, "money": 0.02, "tokens": 1_204, "rate_limited": 2, "retries": 2, "waits": 3}
     put(state, {**more, "calls_saved": 2, "money_saved": 0.01, "budgets": budgets, "waited_seconds": 15.0}, pid=812)
@@ -94,7 +95,7 @@ def test_what_was_saved_and_spent_stands_below(tool: Tool, state: StateFolder, f
     assert shown == [
         "GPT cache: 0/0 entries, hit ratio 84.44 %",
         "saved 40 calls and $0.12; 5 calls made for $0.02, 1,204 tokens, 2 retried, 2 × 429",
-        "today $0.02, 2 % of the budget of $1.00; the fullest of 3 bots has used 10 % of its own",
+        "today $0.02, 2 % of the budget of $1.00; alice, the fullest of 3 bots, has used 10 % of its own",
     ]
     assert verbose == [*shown, "38 hits, 2 joined, 5 misses, waited 3 times, 15 s in all, 5.2 kB of replies kept"]
 

@@ -176,6 +176,7 @@ class TestEveryLedger:
 
             stats = wallet.stats()
             assert (stats["share"], stats["bots"], stats["bot_share"]) == (1.0, 3, 1.0)
+            assert stats["fullest_bot"] == "anna"
 
         with open_wallet(Limits(daily_tokens=100, bot_daily_tokens=50)) as wallet:
             run(story(wallet))
