@@ -120,7 +120,8 @@ def _refuse_unusable(settings: GptSettings, api_key: str, base_url: str | None) 
     try:
         PriceTable.load(settings.prices)
         usable_key(api_key)
-        usable_address(base_url or os.environ.get("OPENAI_BASE_URL") or "https://")
+        for address in filter(None, (base_url, os.environ.get("OPENAI_BASE_URL"))):
+            usable_address(address)
     except GptSettingsError as error:
         raise _as_config_error(error) from error
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import TypeAlias
@@ -19,6 +18,8 @@ from gpt.counters import Counters
 from gpt.errors import (
     AccessDenied,
     AuthenticationFailed,
+    BudgetExceeded,
+    CircuitOpen,
     DeadlineExceeded,
     EmptyReply,
     GptError,
@@ -26,7 +27,7 @@ from gpt.errors import (
     HelperClosed,
     RequestRefused,
 )
-from gpt.model import GptReply, Source
+from gpt.model import GptReply, Priority, Source
 from gpt.provider import Provider
 from gpt.question import Question
 from gpt.streaming import GptStream, Streams
@@ -50,8 +51,8 @@ class Answering:
         self._cache = cache
         self._counters: Counters = provider.counters
         self._fleet = FleetFlights(shared) if shared else None
-        self._upkeep = Upkeep(cache, shared, ttl=ttl)
         self._flights: SingleFlight[Outcome] = SingleFlight()
+        self._upkeep = Upkeep(cache, shared, ttl=ttl, heard=self._flights.forget_all)
         self._closed = False
 
     async def answer(self, question: Question) -> GptReply:
@@ -77,15 +78,15 @@ class Answering:
             yield stream.reply.text
             return
         asked_in = self._cache.generation
-        whole: list[GptReply] = []
         try:
-            async with aclosing(self._streams.texts(question, whole.append)) as texts:
-                async for text in texts:
+            async with await self._streams.open(question) as reading:
+                while (text := await reading.next()) is not None:
                     yield text
+                answer = reading.answer()
+            stream.reply = self._streams.reply(answer, question)
         except GptError as error:
             self._counters.failed(error.kind)
             raise
-        stream.reply = whole[0]
         self._counters.answered(stream.reply)
         self._keep(question, stream.reply, question.marks, asked_in=asked_in, lifetime=self._cache.lifetime())
 
@@ -102,8 +103,9 @@ class Answering:
         until = time.monotonic() + question.deadline
         if question.key is None:
             return await self._alone(question, until)
+        name = self._flight_name(question)
         while True:
-            flight, joined = self._flights.begin(question.key, partial(self._fly, question, until))
+            flight, joined = self._flights.begin(name, partial(self._fly, question, until))
             try:
                 outcome: Outcome = await self._flights.wait(flight, within=max(until - time.monotonic(), 0))
             except TimeoutError:
@@ -115,19 +117,34 @@ class Answering:
                 outcome = replace(outcome, source=Source.JOINED) if joined else outcome
                 self._counters.answered(outcome)
                 return outcome
-            if joined and outcome.out_of_time and time.monotonic() < until:
-                continue
-            self._counters.add("joins" if joined else "misses")
-            raise outcome.again()
+            if joined and isinstance(outcome, BudgetExceeded) and name[2] is None:
+                name = (question.key, question.priority, question.bot)  # it may be the asker's own budget
+            elif not (joined and outcome.out_of_time and time.monotonic() < until):
+                self._counters.add("joins" if joined else "misses")
+                raise outcome.again()
+
+    def _flight_name(self, question: Question) -> tuple[str | None, Priority, str | None]:
+        """A batch may join a person's flight; a person does not wait in the batch's queue for the same answer."""
+        person = (question.key, Priority.PERSON, None)
+        if question.priority is Priority.PERSON or self._flights.joins(person):
+            return person
+        return (question.key, question.priority, None)
 
     async def _alone(self, question: Question, until: float) -> GptReply:
-        """What is neither kept nor shared."""
+        """What is neither kept nor shared: a flight that ends with its one caller, or with the helper."""
+        flight, _ = self._flights.begin(object(), partial(self._fly, question, until))
+        outcome: Outcome = HelperClosed("the helper was closed while it was asked")
         try:
-            async with asyncio.timeout(max(until - time.monotonic(), 0)):
-                return await self._provider.ask(question, until=until)
+            outcome = await self._flights.wait(flight, within=max(until - time.monotonic(), 0))
         except TimeoutError:
+            outcome = _too_late()
+        except Grounded:
             pass
-        raise _too_late()
+        finally:
+            flight.task.cancel()
+        if isinstance(outcome, GptError):
+            raise outcome.again()
+        return outcome
 
     async def _fly(self, question: Question, until: float) -> Outcome:
         """The outcome for all who ask this."""
@@ -146,12 +163,18 @@ class Answering:
     async def _fetched(self, question: Question, marks: tuple[str, ...], until: float) -> tuple[GptReply, float]:
         """From another process or the provider, with the seconds that it may be kept."""
         ask = partial(self._provider.ask, question, until=until)
-        # While Redis does not know that something was taken back, what it has may be just that.
-        if self._fleet is None or not self._upkeep.untold.isdisjoint(marks):
+
+        def told() -> bool:
+            return self._upkeep.untold.isdisjoint(marks)
+
+        # While Redis does not know that something was taken back, what it has, or is given, may be just that.
+        if self._fleet is None or question.key is None or not told():
             return await ask(), self._cache.lifetime()
         self._upkeep.start()
-        shared = Shared(question.key or "", marks)
-        reply, lifetime = await self._fleet.run(shared, ask, until=until, lifetime=self._cache.lifetime)
+        shared = Shared(question.key, marks)
+        reply, lifetime = await self._fleet.run(
+            shared, ask, until=until, lifetime=lambda: self._cache.lifetime() if told() else 0.0
+        )
         if reply.source is Source.CACHE:
             logger.info("answered from cache")
         return reply, lifetime
@@ -167,7 +190,8 @@ class Answering:
 
     def _stale(self, question: Question, error: GptError) -> GptReply | None:
         """An expired reply to the same question, where that hides nothing that a person must do."""
-        if question.key is None or isinstance(error, _NO_STALE):
+        opened_by = error.opened_by if isinstance(error, CircuitOpen) else ""
+        if question.key is None or isinstance(error, _NO_STALE) or opened_by == AuthenticationFailed.kind:
             return None
         known = self._cache.find_stale(question.key)
         if known is None:
@@ -183,6 +207,8 @@ class Answering:
         self._flights.forget_all()
         if self._fleet is not None:
             self._upkeep.tell(mark)
+            if not _on_event_loop():  # a script, that may end at once: nobody waits for it here
+                self._upkeep.tell_now()
         return gone
 
     def _refuse_closed(self) -> None:
@@ -192,12 +218,13 @@ class Answering:
     async def aclose(self) -> None:
         """End what is under way: whoever waits gets HelperClosed."""
         self._closed = True
-        self._upkeep.stop()
         flights = self._flights.cancel_all()
         if flights:
             await asyncio.wait(flights)
         if self._fleet is not None:
+            await asyncio.to_thread(self._upkeep.tell_now)
             self._fleet.close()
+        self._upkeep.stop()
 
     def after_fork(self) -> None:
         """In a child process: event loops and threads are its parent's; what is kept, stays."""
@@ -206,6 +233,14 @@ class Answering:
         self._flights.after_fork()
         if self._fleet is not None:
             self._fleet.after_fork()
+
+
+def _on_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _too_late() -> DeadlineExceeded:

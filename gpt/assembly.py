@@ -11,7 +11,7 @@ from gpt.cache.completion_cache import CompletionCache
 from gpt.counters import Counters
 from gpt.errors import GptSettingsError
 from gpt.gate import Gate, Rate
-from gpt.provider import Parts
+from gpt.passage import Parts
 from gpt.request_key import short_hash
 from gpt.settings import GptSettings
 from gpt.wire.wire import Wire
@@ -19,6 +19,8 @@ from utils.redis_link import RedisLink
 
 _gates: WeakValueDictionary[tuple[str, str, Rate, int], Gate] = WeakValueDictionary()
 """Two helpers of a process with one key, and the same idea of its rate, wait in one queue."""
+_links: WeakValueDictionary[str, RedisLink] = WeakValueDictionary()
+"""Helpers of a process share their connections to one Redis."""
 
 
 def cache_of(settings: GptSettings) -> CompletionCache:
@@ -35,8 +37,12 @@ def link_to(redis_url: str | None) -> RedisLink | None:
     """The way to Redis, where there is one; raises GptSettingsError. `redis` is loaded with it (170 ms)."""
     if not redis_url:
         return None
+    link = _links.get(redis_url)
+    if link is not None:
+        return link
     try:
-        return RedisLink(redis_url)
+        link = _links[redis_url] = RedisLink(redis_url)
+        return link
     except ValueError:  # whose words may repeat a password
         pass
     raise GptSettingsError("redis_url is no address of Redis", hint="redis://HOST:6379/0")

@@ -5,10 +5,18 @@ from __future__ import annotations
 import threading
 from enum import StrEnum
 
-from gpt.errors import AuthenticationFailed, CircuitOpen, GptError, ProviderFailed, QuotaExhausted, ReplyTimeout
+from gpt.errors import (
+    AuthenticationFailed,
+    BadReply,
+    CircuitOpen,
+    GptError,
+    ProviderFailed,
+    QuotaExhausted,
+    ReplyTimeout,
+)
 
 _AT_ONCE = (QuotaExhausted, AuthenticationFailed)
-_AGAIN_AND_AGAIN = (ProviderFailed, ReplyTimeout)
+_AGAIN_AND_AGAIN = (ProviderFailed, ReplyTimeout, BadReply)
 
 
 class CircuitState(StrEnum):
@@ -65,13 +73,17 @@ class CircuitBreaker:
             return was_open
 
     def failed(self, error: GptError, now: float) -> bool:
-        """What a request ended with; gives whether that opened the circuit. Refusals say that the provider is well."""
+        """What a request ended with; gives whether that opened the circuit.
+
+        A provider that refuses a request, or asks to slow down, is well: that counts as an answer.
+        """
+        if not isinstance(error, _AT_ONCE + _AGAIN_AND_AGAIN):
+            self.succeeded()
+            return False
         with self._lock:
-            if isinstance(error, _AGAIN_AND_AGAIN):
-                self._failures += 1
-            opens = isinstance(error, _AT_ONCE) or self._failures >= self._most
+            self._failures += 1
             probed, self._probing_until = self._probing_until > 0, 0.0
-            if not opens and not (probed and isinstance(error, _AGAIN_AND_AGAIN)):
+            if not isinstance(error, _AT_ONCE) and self._failures < self._most and not probed:
                 return False
             was_closed, self._opened_by = self._opened_by is None, error.again()
             self._probe_at = now + self._rest

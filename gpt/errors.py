@@ -15,7 +15,7 @@ class GptError(Exception):
     """A stable word: for counters, and as a key of fallback texts."""
     retryable: ClassVar[bool] = False
     """Whether the same request may succeed at a later try."""
-    charged: ClassVar[bool] = False
+    charged: bool = False
     """Whether the provider may take money all the same: nobody knows how far it came."""
     final: bool = False
     """The server asked not to try again."""

@@ -83,7 +83,7 @@ class GptHelper:
             provider,
             Streams(provider, parts.wire, timeout=settings.timeout),
             cache=self._cache,
-            shared=SharedCache(link, longest_life=settings.cache_ttl * 2 + settings.deadline) if link else None,
+            shared=SharedCache(link) if link else None,
             ttl=settings.cache_ttl,
         )
         self._told: dict[str, float] = {}
@@ -170,6 +170,10 @@ class GptHelper:
         are under way are answered, but their replies are not kept. Without Redis' answer it is told later. Raises
         GptSettingsError for what is no text: a variable that is None must not drop everything.
         """
+        if isinstance(key, str) and any(isinstance(value, str) for value in (namespace, model, tag)):
+            raise GptSettingsError(
+                "a key is named with something else", hint="it means one reply: leave the others out"
+            )
         named = {"namespace": namespace, "model": model, "tag": tag, "key": key}
         for name, value in named.items():
             if not isinstance(value, str | Anything):

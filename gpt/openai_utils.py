@@ -10,6 +10,7 @@ Importing it loads neither openai nor redis nor asyncio: what the names stand fo
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from importlib import import_module
@@ -59,6 +60,15 @@ _STATS = (
 _lock = threading.Lock()
 _make: Callable[[], GptHelper] | None = None
 _made: GptHelper | None = None
+
+
+def _after_fork() -> None:
+    """In a child process: a thread that was making the default helper is not there."""
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def __getattr__(name: str) -> Any:

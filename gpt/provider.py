@@ -6,22 +6,18 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from gpt.breaker import CircuitBreaker
-from gpt.budget import Estimate, PriceTable, Reservation, Wallet
 from gpt.counters import Counters
 from gpt.errors import GptError, ProviderFailed, RateLimited
-from gpt.gate import Gate
 from gpt.model import GptReply, Source, Usage
+from gpt.passage import Parts, Passage
 from gpt.question import Question
 from gpt.settings import GptSettings
 from gpt.wire.answers import Answer, refuse_empty
-from gpt.wire.wire import Request, Wire
+from gpt.wire.wire import Request
 from utils.backoff import BackoffPolicy
 
 if TYPE_CHECKING:
@@ -34,22 +30,6 @@ T = TypeVar("T")
 
 _JITTER = 0.5
 """Share of a wait between tries that chance may take away."""
-_BYTES_A_TOKEN = 3.5
-"""Of a prompt, in the mean: what the token limit is told before the provider says the true count."""
-_SHORT_REPLY = 300
-"""Tokens the token limit is told of a reply that may have any length."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
-    """What stands between a question and the wire."""
-
-    breaker: CircuitBreaker
-    wallet: Wallet
-    prices: PriceTable
-    gate: Gate
-    wire: Wire
-    counters: Counters
 
 
 class Trial:
@@ -68,13 +48,6 @@ class Trial:
             return False
         error.out_of_time = time.monotonic() + (error.retry_after or 0.0) >= self.until
         return not error.out_of_time
-
-
-class Passage:
-    """A request that may go, and what it took."""
-
-    usage: Usage | None = None
-    """Unknown until the provider says it."""
 
 
 class Provider:
@@ -117,6 +90,10 @@ class Provider:
         done: T = await self._retrying(trial)(next_try)
         return done
 
+    async def pause(self, seconds: float) -> None:
+        """The provider's window is used up for so long: nobody of the fleet asks meanwhile."""
+        await self._parts.gate.pause(seconds)
+
     def reply(self, answer: Answer, question: Question) -> GptReply:
         """An answer as the caller gets it, with what it cost; raises EmptyReply."""
         cost = self._parts.prices.cost(question.model, answer.usage) if answer.usage else None
@@ -132,65 +109,9 @@ class Provider:
             tool_calls=answer.tool_calls,
         )
 
-    @asynccontextmanager
-    async def passing(self, question: Question, *, until: float) -> AsyncIterator[Passage]:
-        """Past breaker, budget and gate; afterwards each of them is told how the request ended. Raises GptError."""
-        parts, most = self._parts, question.most_prompt
-        guess = _tokens_guessed(most, question.most_completion)
-        await parts.wire.ready()
-        parts.breaker.admit(time.monotonic(), probe_within=until - time.monotonic())
-        estimate = Estimate(prompt=most, completion=question.most_completion)
-        reservation = await self._admitted(question, estimate, until=until, guess=guess)
-        parts.counters.add("calls")
-        passage = Passage()
-        try:
-            yield passage
-        except GptError as error:
-            await self._failed(error, reservation)
-            raise
-        except Exception:  # a mistake of the program, before anything was sent
-            parts.breaker.abandoned()
-            await parts.wallet.release(reservation)
-            raise
-        except BaseException:  # cancelled: nobody knows what it cost
-            parts.breaker.abandoned()
-            await parts.wallet.settle(reservation, None)
-            raise
-        if parts.breaker.succeeded():
-            logger.info("the provider answers again: circuit closed")
-        await parts.wallet.settle(reservation, passage.usage)
-        if passage.usage is not None:
-            parts.counters.add("tokens", passage.usage.total)
-            await parts.gate.settle(passage.usage.total - guess)
-
-    async def _admitted(self, question: Question, estimate: Estimate, *, until: float, guess: int) -> Reservation:
-        """Room in the budget, then a turn at the gate; without the turn the room is given back."""
-        parts = self._parts
-        reservation = None
-        try:
-            reservation = await parts.wallet.reserve(
-                bot=question.bot, model=question.model, estimate=estimate, until=until
-            )
-            await parts.gate.enter(priority=question.priority, bot=question.bot, until=until, tokens=guess)
-            return reservation
-        except BaseException:
-            parts.breaker.abandoned()
-            if reservation is not None:
-                await parts.wallet.release(reservation)
-            raise
-
-    async def _failed(self, error: GptError, reservation: Reservation) -> None:
-        parts = self._parts
-        if isinstance(error, RateLimited):
-            parts.counters.add("rate_limited")
-        if parts.breaker.failed(error, time.monotonic()):
-            logger.warning("circuit open for %.0f s: %s", self._settings.breaker_rest, error)
-        if error.retry_after is not None:
-            await parts.gate.pause(error.retry_after)
-        if error.charged:
-            await parts.wallet.settle(reservation, None)
-        else:
-            await parts.wallet.release(reservation)
+    def passing(self, question: Question, *, until: float) -> Passage:
+        """The way of one request past breaker, budget and gate."""
+        return Passage(self._parts, question, until=until)
 
     async def _try(self, trial: Trial) -> Answer:
         request = Request(api=trial.question.api, body=trial.question.body)
@@ -202,7 +123,7 @@ class Provider:
                 trial.wire_left -= time.monotonic() - began
             passage.usage = received.answer.usage
         if received.used_up:
-            await self._parts.gate.pause(received.used_up)
+            await self.pause(received.used_up)
         return received.answer
 
     def _retrying(self, trial: Trial) -> AsyncRetrying:
@@ -242,9 +163,3 @@ def _failure(state: RetryCallState) -> GptError:
     error = state.outcome.exception() if state.outcome is not None else None
     assert isinstance(error, GptError)  # nothing else is tried again
     return error
-
-
-def _tokens_guessed(most_prompt: int, most_completion: int | None) -> int:
-    """What the token limit is told of a request; it learns the true count with the reply."""
-    reply = _SHORT_REPLY if most_completion is None else min(most_completion, _SHORT_REPLY)
-    return int(most_prompt / _BYTES_A_TOKEN) + reply

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,12 +12,18 @@ from typing import Any, Final, TypeAlias, TypedDict
 from gpt.errors import GptSettingsError, RequestRefused
 from gpt.model import Api, Priority
 from gpt.request_key import marks_of, request_key
+from gpt.settings import LONGEST_DEADLINE
 
 Prompt: TypeAlias = str | Sequence[Mapping[str, Any]]
 """One text, or the messages of a conversation as the API takes them."""
+_TEXT_PARTS = ("text", "input_text", "output_text", "refusal")
 _OURS = ("model", "messages", "input", "stream", "timeout")
 """Parameters that are said otherwise."""
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+_STORED = ("previous_response_id", "conversation", "prompt")
+"""Of the responses API: what the provider adds from what it has stored."""
+_UNSEEN_TOKENS = 50_000
+"""What an image, a file or something stored is held to take: nobody here sees how much it is."""
 _MESSAGE_TOKENS = 8
 """Around each message, at most (OpenAI cookbook, counting tokens: 3 to 4)."""
 
@@ -75,16 +81,24 @@ class Question:
     @property
     def most_completion(self) -> int | None:
         """Tokens that the reply may have at most, where the request says so."""
-        limits = [self.body[name] for name in _LIMITS if isinstance(self.body.get(name), int)]
+        limits = [limit for name in _LIMITS if (limit := _count(self.body.get(name)))]
         return min(limits) if limits else None
+
+    @property
+    def choices(self) -> int:
+        """How many replies it asks for at once."""
+        return _count(self.body.get("n")) or 1
 
     @property
     def most_prompt(self) -> int:
         """Tokens that the prompt has at most: none is shorter than a byte. Made anew at each look."""
-        messages = self.body.get("messages") or self.body.get("input")
-        count = 1 if isinstance(messages, str) else len(messages or ())
+        messages = self.body.get("messages") or self.body.get("input") or ()
         text = json.dumps(self.body, ensure_ascii=False, default=str)
-        return len(text.encode("utf-8", "surrogatepass")) + _MESSAGE_TOKENS * count
+        seen = len(text.encode("utf-8", "surrogatepass"))
+        if isinstance(messages, str):
+            return seen + _MESSAGE_TOKENS
+        unseen = sum(_parts_unseen(message) for message in messages) + sum(name in self.body for name in _STORED)
+        return seen + _MESSAGE_TOKENS * len(messages) + _UNSEEN_TOKENS * unseen
 
 
 class Asking:
@@ -121,6 +135,8 @@ class Asking:
         if options.get("cache", True):
             whose = (namespace, options.get("variant"))
             key = request_key(body, api=api, base_url=self._base_url, whose=whose)
+            if key is None:
+                raise RequestRefused("the request is no JSON", hint="see params: numbers, texts, lists and dicts")
         return Question(
             api=api,
             model=model,
@@ -132,6 +148,18 @@ class Asking:
             priority=options.get("priority", Priority.PERSON),
             deadline=options.get("deadline", self._deadline),
         )
+
+
+def _count(value: object) -> int:
+    """A number of tokens or replies; 0 for what is none (some hosts take -1 for "any number")."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _parts_unseen(message: Mapping[str, Any]) -> int:
+    content = message.get("content")
+    if not isinstance(content, list):
+        return 0
+    return sum(isinstance(part, Mapping) and part.get("type") not in _TEXT_PARTS for part in content)
 
 
 def _conversation(prompt: Prompt, system: str | None, api: Api) -> dict[str, Any]:
@@ -151,7 +179,8 @@ def _conversation(prompt: Prompt, system: str | None, api: Api) -> dict[str, Any
 def _messages(prompt: object) -> list[Mapping[str, Any]]:
     if not isinstance(prompt, Sequence) or not all(isinstance(message, Mapping) for message in prompt):
         raise RequestRefused(f"a {type(prompt).__name__} cannot be asked", hint="a text, or a list of messages")
-    return list(prompt)
+    # The caller's own objects may change while the question waits; its answer is kept under what is asked now.
+    return copy.deepcopy(list(prompt))
 
 
 def _more(options: Options) -> Mapping[str, Any]:
@@ -159,7 +188,7 @@ def _more(options: Options) -> Mapping[str, Any]:
     for name in _OURS:
         if name in params:
             raise GptSettingsError(f"params may not hold {name!r}", hint="an argument, a setting or stream() says it")
-    return params
+    return copy.deepcopy(params) if params else params
 
 
 def _words(tags: Iterable[str]) -> tuple[str, ...]:
@@ -180,7 +209,7 @@ def _is_text(value: object) -> bool:
 
 
 def _is_seconds(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= LONGEST_DEADLINE
 
 
 def _are_words(value: object) -> bool:
@@ -195,7 +224,7 @@ _OPTIONS: Final[Mapping[str, tuple[Callable[[object], bool], str]]] = {
     "cache": (lambda value: isinstance(value, bool), "True or False"),
     "variant": (lambda value: value is None or isinstance(value, int), "a whole number"),
     "priority": (lambda value: isinstance(value, Priority), "Priority.PERSON or Priority.BATCH"),
-    "deadline": (_is_seconds, "seconds, more than 0"),
+    "deadline": (_is_seconds, f"seconds, more than 0 and at most {LONGEST_DEADLINE}"),
     "api": (lambda value: value in list(Api), "Api.CHAT or Api.RESPONSES"),
     "params": (lambda value: isinstance(value, Mapping), "a dict"),
 }

@@ -6,11 +6,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from gpt.errors import GptSettingsError
 
 PRESETS: Mapping[str, float] = MappingProxyType({"standard": 5.0, "conservative": 10.0})
 """The least time between two requests, by preset."""
+
+
+LONGEST_DEADLINE = 600
+"""Seconds; what a question holds of the budget is taken for spent after 15 minutes."""
+_LARGEST = 10**12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,13 @@ _AT_LEAST_ONE = {
 }
 _WHOLE = _AT_LEAST_ONE | {"max_retries", "daily_tokens", "bot_daily_tokens"}
 _ABOVE_ZERO = {"timeout", "deadline", "alert_at"}
+_AT_MOST = {
+    "timeout": 240,
+    "deadline": LONGEST_DEADLINE,
+    "alert_at": 1,
+    **dict.fromkeys(("min_request_interval", "base_delay", "max_delay", "breaker_rest"), 86_400),
+    **dict.fromkeys(("cache_ttl", "stale_for"), 7 * 86_400),
+}
 
 
 def _refuse(name: str, value: object) -> None:
@@ -107,7 +120,8 @@ def _number_hint(name: str, value: object) -> str:
         return "1 or more, or leave it out"
     if name in _ABOVE_ZERO and value == 0:
         return "more than 0"
-    return "a share of 1, such as 0.8" if name == "alert_at" and value > 1 else ""
+    most = _AT_MOST.get(name, _LARGEST)
+    return f"at most {most:,}" if value > most else ""
 
 
 def usable_key(api_key: str) -> str:
@@ -119,6 +133,11 @@ def usable_key(api_key: str) -> str:
 
 def usable_address(base_url: str) -> str:
     """Without a slash at its end; raises GptSettingsError, without repeating it: it may hold a password."""
-    if not base_url.startswith(("http://", "https://")):
-        raise GptSettingsError("base_url is no address of an API", hint="it begins with https:// or http://")
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, half of an IPv6 address
+        usable = False
+    if not usable:
+        raise GptSettingsError("base_url is no address of an API", hint="https://HOST/v1")
     return base_url.rstrip("/")

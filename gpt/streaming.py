@@ -7,15 +7,19 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from gpt.errors import GptError, ReplyTimeout
 from gpt.model import Api, GptReply
-from gpt.provider import Passage, Provider, Trial
+from gpt.passage import Passage
+from gpt.provider import Provider, Trial
 from gpt.question import Question
+from gpt.wire.answers import Answer
+from gpt.wire.hints import used_up
 from gpt.wire.pieces import Pieces
-from gpt.wire.sdk_errors import troubles
+from gpt.wire.sdk_errors import judge_error, troubles
 from gpt.wire.wire import Request, Wire
+from utils.clock import utc_now
 
 if TYPE_CHECKING:
     from openai import AsyncStream
@@ -47,12 +51,51 @@ class GptStream:
         await self._pieces.aclose()
 
 
-class _Opened(NamedTuple):
-    """A stream under way, past the gate; closing `stack` ends both."""
+class Reading:
+    """A stream under way, past the gate. Leaving it ends both, and settles what it took."""
 
-    stream: AsyncStream[Any]
-    passage: Passage
-    stack: AsyncExitStack
+    def __init__(self, stream: AsyncStream[Any], passage: Passage, stack: AsyncExitStack, trial: Trial) -> None:
+        self._stream = stream
+        self._passage = passage
+        self._stack = stack
+        self._trial = trial
+        self._pieces = Pieces(trial.question.api)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, at)
+
+    async def next(self) -> str | None:
+        """The next text, or None at the end. Time that the reader takes between two does not count."""
+        while (event := await self._event()) is not None:
+            text = self._pieces.take(event)
+            self._passage.usage = self._pieces.usage
+            if text:
+                return text
+        return None
+
+    def answer(self) -> Answer:
+        """The whole, at the end; raises ProviderFailed for a stream that ended before its reply did."""
+        return self._pieces.answer()
+
+    async def _event(self) -> Any:
+        began = time.monotonic()
+        failure: GptError
+        try:
+            async with asyncio.timeout(max(self._trial.wire_left, 0)):
+                return await anext(self._stream, None)
+        except TimeoutError:
+            failure = ReplyTimeout("the reply was not whole in time", hint="timeout=… of the settings")
+        except troubles() as error:
+            failure = judge_error(error, now=utc_now())
+            failure.charged = True  # half of a reply was sent
+        finally:
+            self._trial.wire_left -= time.monotonic() - began
+        raise failure
 
 
 class Streams:
@@ -63,21 +106,16 @@ class Streams:
         self._wire = wire
         self._timeout = timeout
 
-    async def texts(self, question: Question, done: Callable[[GptReply], None]) -> AsyncGenerator[str, None]:
-        """The pieces, then `done` with the whole; raises GptError. At most `timeout` seconds on the wire in all."""
+    async def open(self, question: Question) -> Reading:
+        """A stream to read; raises GptError. At most `timeout` seconds on the wire in all."""
         trial = Trial(question, until=time.monotonic() + question.deadline, wire_left=self._timeout)
-        opened = await self._provider.again_where_it_helps(self._open, trial)
-        pieces = Pieces(question.api)
-        async with opened.stack:
-            while (event := await self._next(opened.stream, trial)) is not None:
-                text = pieces.take(event)
-                opened.passage.usage = pieces.usage
-                if text:
-                    yield text
-            answer = pieces.answer()
-        done(self._provider.reply(answer, question))
+        return await self._provider.again_where_it_helps(self._open, trial)
 
-    async def _open(self, trial: Trial) -> _Opened:
+    def reply(self, answer: Answer, question: Question) -> GptReply:
+        """An answer as the caller gets it; raises EmptyReply."""
+        return self._provider.reply(answer, question)
+
+    async def _open(self, trial: Trial) -> Reading:
         body = {**trial.question.body, "stream": True}
         if trial.question.api is Api.CHAT:
             body.setdefault("stream_options", {"include_usage": True})
@@ -87,21 +125,7 @@ class Streams:
             stream = await self._wire.open_stream(Request(api=trial.question.api, body=body), within=trial.wire_left)
             trial.wire_left -= time.monotonic() - began
             stack.push_async_callback(stream.close)
-            return _Opened(stream, passage, stack.pop_all())
-
-    async def _next(self, stream: AsyncStream[Any], trial: Trial) -> Any:
-        """The next event, or None at the end. Time that the reader takes between two events does not count."""
-        began = time.monotonic()
-        failure: GptError
-        try:
-            async with asyncio.timeout(max(trial.wire_left, 0)):
-                return await anext(stream, None)
-        except TimeoutError:
-            failure = ReplyTimeout(
-                f"the reply was not whole within {self._timeout:.3g} s", hint="timeout=… of the settings"
-            )
-        except troubles() as error:
-            failure = self._wire.judge(error)
-        finally:
-            trial.wire_left -= time.monotonic() - began
-        raise failure
+            wait = used_up(stream.response.headers)
+            if wait:
+                await self._provider.pause(wait)
+            return Reading(stream, passage, stack.pop_all(), trial)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, ClassVar
@@ -54,6 +55,8 @@ class RedisLink:
             decode_responses=True,
             client_name="gavatcore",
         )
+        # Sockets that the garbage collector finds open are a warning, and open until it comes by.
+        weakref.finalize(self, self._pool.disconnect).atexit = False
         self._redis = Redis(connection_pool=self._pool)
         self._scripts: dict[str, Any] = {}
         self._registering = threading.Lock()

@@ -19,8 +19,14 @@ class Flight(Generic[T]):
         self.loop = asyncio.get_running_loop()
         # A context of its own: what the first caller carries (a request id, a trace) is not that of the others.
         self.task = self.loop.create_task(call, context=Context())
-        self.waiting: list[Future[T]] = []
+        self.here: dict[asyncio.Future[None], None] = {}
+        """Callers on its event loop; thousands may come and go."""
+        self.elsewhere: dict[Future[T], None] = {}
         """Callers on other event loops."""
+
+    def is_alive(self) -> bool:
+        """Whether its event loop goes on: one that was stopped or closed lands nowhere."""
+        return self.loop.is_running() and not self.task.done()
 
 
 class SingleFlight(Generic[T]):
@@ -43,30 +49,48 @@ class SingleFlight(Generic[T]):
         """The flight of this key, begun if there is none; and whether it was there already."""
         with self._lock:
             flight = self._flights.get(key)
-            if flight is not None and not flight.loop.is_closed():
+            if flight is not None and flight.is_alive():
                 return flight, True
+            self._under_way = {one for one in self._under_way if not one.loop.is_closed()}
             flight = self._flights[key] = Flight(call())
             self._under_way.add(flight)
         flight.task.add_done_callback(lambda _task: self._landed(key, flight))
         return flight, False
+
+    def joins(self, key: Hashable) -> bool:
+        """Whether `begin` would join one that is under way."""
+        with self._lock:
+            flight = self._flights.get(key)
+            return flight is not None and flight.is_alive()
 
     async def wait(self, flight: Flight[T], *, within: float | None = None) -> T:
         """Its outcome; raises Grounded when it ends without one, TimeoutError when it does not within so many seconds.
 
         Neither that nor cancelling this harms the flight.
         """
-        if flight.loop is asyncio.get_running_loop():
-            await asyncio.wait([flight.task], timeout=within)
+        async with asyncio.timeout(within):
+            if flight.loop is not asyncio.get_running_loop():
+                return await self._wait_elsewhere(flight)
             if not flight.task.done():
-                raise TimeoutError
+                landed = flight.loop.create_future()
+                flight.here[landed] = None
+                try:
+                    await landed
+                finally:
+                    flight.here.pop(landed, None)
             return self._outcome(flight)
+
+    async def _wait_elsewhere(self, flight: Flight[T]) -> T:
         with self._lock:
             if flight.task.done():
                 return self._outcome(flight)
             landed: Future[T] = Future()
-            flight.waiting.append(landed)
-        async with asyncio.timeout(within):
+            flight.elsewhere[landed] = None
+        try:
             return await asyncio.wrap_future(landed)
+        finally:
+            with self._lock:
+                flight.elsewhere.pop(landed, None)
 
     def forget_all(self) -> None:
         """Let nobody join what is under way any more; who waits for it gets its outcome."""
@@ -95,14 +119,19 @@ class SingleFlight(Generic[T]):
             if self._flights.get(key) is flight:
                 del self._flights[key]
             self._under_way.discard(flight)
-            waiting, flight.waiting = flight.waiting, []
-        for one in waiting:
-            if not one.set_running_or_notify_cancel():
-                continue
-            try:
-                one.set_result(self._outcome(flight))
-            except Grounded as error:
-                one.set_exception(error)
+            elsewhere = list(flight.elsewhere)
+        for here in flight.here:
+            if not here.done():
+                here.set_result(None)
+        for one in elsewhere:
+            if one.set_running_or_notify_cancel():
+                self._tell(one, flight)
+
+    def _tell(self, waiting: Future[T], flight: Flight[T]) -> None:
+        try:
+            waiting.set_result(self._outcome(flight))
+        except BaseException as error:  # noqa: BLE001  # a mistake in the call is everybody's who waits for it
+            waiting.set_exception(error)
 
     @staticmethod
     def _outcome(flight: Flight[T]) -> T:

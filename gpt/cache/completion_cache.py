@@ -140,7 +140,9 @@ class CompletionCache:
             }
 
     def after_fork(self) -> None:
-        """In a child process: whoever held the lock is not there."""
+        """In a child process: whoever held the lock is not there, and what it was at is half done."""
+        if self._lock.locked():
+            self._entries = _Evicting(int(self._entries.maxsize), self._clock, self._counts)
         self._lock = threading.Lock()
 
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from gpt.cache.shared_cache import FLIGHT_LIFE, Failed, Flying, Found, Lead, Shared, SharedCache
+from gpt.cache.shared_cache import FLIGHT_LIFE, Failed, Flying, Found, Lead, Shared, SharedCache, Told
 from gpt.errors import DeadlineExceeded, GptError
 from gpt.model import GptReply, Source
 from utils.redis_link import RedisUnavailable
@@ -37,49 +37,57 @@ class FleetFlights:
     async def run(
         self, one: Shared, ask: Callable[[], Awaitable[GptReply]], *, until: float, lifetime: Callable[[], float]
     ) -> tuple[GptReply, float]:
-        """The reply, and the seconds that it stays valid. Raises GptError: ours, or that of the process that asked."""
+        """The reply, and the seconds that it stays valid. Raises GptError: ours, or that of the process that asked.
+
+        A lifetime of 0 when the reply has come keeps it from everybody.
+        """
         token, waited_for, look = secrets.token_hex(8), "", _FIRST_LOOK
         while True:
             found = await self._asked(self._cache.find, one, token=token, waited_for=waited_for)
             if found is None:  # Redis is away
                 return await ask(), lifetime()
-            if isinstance(found, Found):
-                source = Source.JOINED if waited_for else Source.CACHE
-                return replace(found.reply, source=source), found.lifetime
-            if isinstance(found, Failed):
-                raise found.error
             if isinstance(found, Lead):
-                return await self._led(one, ask, token=token, lead=found, lifetime=lifetime())
-            if time.monotonic() + look >= until:
-                raise DeadlineExceeded("another process asks the same, and its answer did not come in time")
-            assert isinstance(found, Flying)
-            waited_for = found.token
-            await asyncio.sleep(look)
-            look = min(look * 2, _LAST_LOOK)
+                return await self._led(one, ask, token=token, lead=found, lifetime=lifetime)
+            if isinstance(found, Flying):
+                if time.monotonic() + look >= until:
+                    raise DeadlineExceeded("another process asks the same, and its answer did not come in time")
+                waited_for = found.token
+                await asyncio.sleep(look)
+                look = min(look * 2, _LAST_LOOK)
+            elif isinstance(found, Failed) and found.error.out_of_time:
+                waited_for = ""  # that was the deadline of whoever asked: it is ours to ask now
+            else:
+                return _said(found, joined=bool(waited_for))
 
     async def _led(
-        self, one: Shared, ask: Callable[[], Awaitable[GptReply]], *, token: str, lead: Lead, lifetime: float
+        self,
+        one: Shared,
+        ask: Callable[[], Awaitable[GptReply]],
+        *,
+        token: str,
+        lead: Lead,
+        lifetime: Callable[[], float],
     ) -> tuple[GptReply, float]:
+        lives = 0.0
         holding = asyncio.create_task(self._hold(one, token))
         outcome: GptReply | GptError | None = None
         try:
             outcome = await ask()
-            return outcome, lifetime
+            lives = lifetime()
+            return outcome, lives
         except GptError as error:
             outcome = error
             raise
         finally:
             holding.cancel()
             # Also when this was cancelled: the others need not wait until the lead has run out.
-            landed = self._submit(self._land, one, outcome, token, lead.generation, lifetime)
+            landed = self._submit(self._land, one, outcome, token, lead.generation, lives)
             if outcome is not None:
                 await asyncio.wrap_future(landed)
 
     def _land(
         self, one: Shared, outcome: GptReply | GptError | None, token: str, generation: str, lifetime: float
     ) -> None:
-        if isinstance(outcome, GptReply) and not outcome.complete:
-            outcome = None
         with suppress(RedisUnavailable):  # the others look until the lead has run out, and ask themselves
             self._cache.land(one, outcome, token=token, generation=generation, lifetime=lifetime)
 
@@ -116,3 +124,12 @@ class FleetFlights:
     def after_fork(self) -> None:
         """In a child process: its parent's threads do not run there."""
         self._threads = None
+
+
+def _said(found: Found | Told | Failed, *, joined: bool) -> tuple[GptReply, float]:
+    """What another process got, and how long it stays valid; raises the error that it got."""
+    if isinstance(found, Failed):
+        raise found.error
+    if isinstance(found, Told):
+        return replace(found.reply, source=Source.JOINED), 0.0
+    return replace(found.reply, source=Source.JOINED if joined else Source.CACHE), found.lifetime

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gpt import errors
-from gpt.cache.shared_scripts import FIND, GENERATION, HOLD, LAND, LOG, LOG_LENGTH, NEWS, PREFIX, TAKE_BACK
+from gpt.cache.shared_scripts import EPOCH, FIND, GENERATION, HOLD, LAND, LOG, LOG_LENGTH, NEWS, PREFIX, TAKE_BACK
 from gpt.errors import GptError, ProviderFailed
 from gpt.model import GptReply, Source, Usage
 from utils.redis_link import RedisLink
@@ -17,8 +17,10 @@ FLIGHT_LIFE = 5.0
 """Seconds that a flight is waited for whose process says nothing more."""
 _FAILURE_LIFE = 2.0
 """Seconds in which those who waited may learn why their flight failed."""
-_MARK_SLACK = 600.0
-"""Seconds beyond the longest life of an entry that an invalidation is remembered: for flights under way."""
+LONGEST_LIFE = 8 * 86_400.0
+"""Seconds that an entry stays at most, whatever the settings of its process."""
+_MARK_LIFE = LONGEST_LIFE + 3600.0
+"""Seconds that an invalidation is remembered: beyond any entry that it takes back, and any flight under way."""
 
 
 class Found(NamedTuple):
@@ -39,6 +41,12 @@ class Failed(NamedTuple):
     """The flight that was waited for failed."""
 
     error: GptError
+
+
+class Told(NamedTuple):
+    """It gave what is not kept (cut, or calls of tools): for those who waited."""
+
+    reply: GptReply
 
 
 class Lead(NamedTuple):
@@ -73,20 +81,22 @@ class Shared:
 class SharedCache:
     """All of it through one link; every method raises RedisUnavailable."""
 
-    def __init__(self, link: RedisLink, *, longest_life: float) -> None:
+    def __init__(self, link: RedisLink) -> None:
         self._link = link
-        self._mark_life = _milliseconds(longest_life + _MARK_SLACK)
 
-    def find(self, one: Shared, *, token: str, waited_for: str = "") -> Found | Flying | Failed | Lead:
+    def find(self, one: Shared, *, token: str, waited_for: str = "") -> Found | Flying | Failed | Told | Lead:
         """The reply, or what to do: wait for another process, learn of its failure, or take the lead under `token`."""
-        keys = [one.entry, one.flight, GENERATION, *one.mark_keys]
+        keys = [one.entry, one.flight, GENERATION, LOG, EPOCH, *one.mark_keys]
         what, *said = self._link.run(FIND, keys=keys, args=[token, _milliseconds(FLIGHT_LIFE), waited_for])
         if what == "entry":
             reply = _decoded(said[0])
             return Found(reply, int(said[1]) / 1000) if reply is not None else Lead("0")
         if what == "flying":
             return Flying(said[0])
-        return Failed(_decoded_error(said[0])) if what == "failed" else Lead(said[0])
+        if what == "failed":
+            reply = _decoded(said[0])
+            return Failed(_decoded_error(said[0])) if reply is None else Told(reply)
+        return Lead(said[0])
 
     def hold(self, one: Shared, *, token: str) -> None:
         """Keep the lead for another `FLIGHT_LIFE`; a lead that was lost stays lost, and costs a second call at most."""
@@ -95,30 +105,32 @@ class SharedCache:
     def land(
         self, one: Shared, outcome: GptReply | GptError | None, *, token: str, generation: str, lifetime: float
     ) -> None:
-        """Tell the others: the reply is kept for `lifetime` seconds (0: not), a failure is told to who waits now.
+        """Tell the others: a whole reply is kept for `lifetime` seconds (0: not), all else is told to who waits now.
 
         None: nothing came of it, let another one ask.
         """
-        body = _encoded(outcome) if isinstance(outcome, GptReply) and lifetime > 0 else ""
-        failure = _encoded_error(outcome) if isinstance(outcome, GptError) else ""
+        kept = isinstance(outcome, GptReply) and outcome.complete and lifetime > 0
+        told = _encoded(outcome) if isinstance(outcome, GptReply) else ""
+        body = told if kept else ""
+        failure = _encoded_error(outcome) if isinstance(outcome, GptError) else "" if kept else told
         args: list[str | int] = [
             token,
             generation,
             body,
-            max(_milliseconds(lifetime), 1),
+            max(_milliseconds(min(lifetime, LONGEST_LIFE)), 1),
             failure,
             _milliseconds(_FAILURE_LIFE),
         ]
-        self._link.run(LAND, keys=[one.entry, one.flight, *one.mark_keys], args=args)
+        self._link.run(LAND, keys=[one.entry, one.flight, EPOCH, *one.mark_keys], args=args)
 
     def take_back(self, marks: Sequence[str]) -> None:
         """Invalidate all entries of these marks, in every process."""
-        keys = [GENERATION, LOG, *_mark_keys(marks)]
-        self._link.run(TAKE_BACK, keys=keys, args=[self._mark_life, LOG_LENGTH, *marks])
+        keys = [GENERATION, LOG, EPOCH, *_mark_keys(marks)]
+        self._link.run(TAKE_BACK, keys=keys, args=[_milliseconds(_MARK_LIFE), LOG_LENGTH, *marks])
 
     def news(self, known: str) -> tuple[str, list[str] | None]:
         """The present generation, and the marks taken back since `known`; None: more than is known, so take all."""
-        generation, *marks = self._link.run(NEWS, keys=[GENERATION, LOG], args=[known])
+        generation, *marks = self._link.run(NEWS, keys=[GENERATION, LOG, EPOCH], args=[known])
         if marks[:1] == ["all known"]:
             return generation, []
         return generation, None if marks[:1] == ["everything"] else list(marks)
@@ -139,6 +151,7 @@ def _encoded(reply: GptReply) -> str:
         "finish_reason": reply.finish_reason,
         "usage": list(reply.usage),
         "cost": reply.cost,
+        "tool_calls": list(reply.tool_calls),
     }
     return json.dumps(fields, separators=(",", ":"))
 
@@ -156,6 +169,7 @@ def _decoded(body: str) -> GptReply | None:
             finish_reason=str(fields["finish_reason"]),
             usage=Usage(prompt, completion, cached),
             cost=None if cost is None else float(cost),
+            tool_calls=tuple(dict(call) for call in fields.get("tool_calls", ())),
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
@@ -163,14 +177,16 @@ def _decoded(body: str) -> GptReply | None:
 
 def _encoded_error(error: GptError) -> str:
     fields = {"kind": error.kind, "message": error.message, "hint": error.hint, "retry_after": error.retry_after}
-    return json.dumps(fields)
+    return json.dumps(fields | {"out_of_time": error.out_of_time})
 
 
 def _decoded_error(text: str) -> GptError:
     try:
         fields = json.loads(text)
         kind = _KINDS[fields["kind"]]
-        return kind(str(fields["message"]), hint=fields["hint"], retry_after=fields["retry_after"])
+        error = kind(str(fields["message"]), hint=fields["hint"], retry_after=fields["retry_after"])
+        error.out_of_time = fields["out_of_time"] is True
+        return error
     except (ValueError, TypeError, KeyError):
         return ProviderFailed("the process that asked failed")
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 PREFIX = "{gavat:gpt}:"
 GENERATION = PREFIX + "generation"
+EPOCH = PREFIX + "epoch"
+"""The generation with which counting began: whoever asked before that cannot know what was lost."""
 LOG = PREFIX + "invalidations"
 LOG_LENGTH = 1000
 
@@ -24,12 +26,13 @@ end
 _BEGUN = """
 -- Milliseconds of the server, so that a counter that was lost does not begin below entries that are still there. Its
 -- log begins with its first number: who knows an older one knows that something was lost.
-local function begun(counter, log)
+local function begun(counter, log, epoch)
   local generation = redis.call('GET', counter)
-  if not generation then
+  if not generation or not redis.call('GET', epoch) then
     local time = redis.call('TIME')
     generation = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
     redis.call('SET', counter, generation)
+    redis.call('SET', epoch, generation)
     redis.call('DEL', log)
     redis.call('LPUSH', log, generation .. ' begun')
   end
@@ -38,13 +41,14 @@ end
 """
 
 FIND = (
-    _TAKEN_BACK
+    _BEGUN
+    + _TAKEN_BACK
     + """
--- KEYS: entry, flight, generation, marks…   ARGV: our token, life of a flight in ms, token that we waited for or ''
+-- KEYS: entry, flight, generation, log, epoch, marks…   ARGV: our token, a flight's life in ms, token waited for or ''
 local entry = redis.call('GET', KEYS[1])
 if entry then
   local generation, body = string.match(entry, '^(%d+) (.*)$')
-  if generation and not taken_back(tonumber(generation), 4) then
+  if generation and not taken_back(tonumber(generation), 6) then
     return {'entry', body, redis.call('PTTL', KEYS[1])}
   end
 end
@@ -55,7 +59,7 @@ if flight then
   if token == ARGV[3] then return {'failed', failure} end
 end
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-return {'lead', redis.call('GET', KEYS[3]) or '0'}
+return {'lead', begun(KEYS[3], KEYS[4], KEYS[5])}
 """
 )
 """Find a reply, or whom to wait for, or take the lead; a failure is told to those alone who waited for it."""
@@ -70,8 +74,9 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[2])
 LAND = (
     _TAKEN_BACK
     + """
--- KEYS: entry, flight, marks…   ARGV: our token, generation, body or '', its life in ms, failure or '', its life
-if ARGV[3] ~= '' and not taken_back(tonumber(ARGV[2]), 3) then
+-- KEYS: entry, flight, epoch, marks…   ARGV: our token, generation, body or '', its life in ms, word or '', its life
+local epoch = tonumber(redis.call('GET', KEYS[3]) or 'inf')
+if ARGV[3] ~= '' and epoch <= tonumber(ARGV[2]) and not taken_back(tonumber(ARGV[2]), 4) then
   redis.call('SET', KEYS[1], ARGV[2] .. ' ' .. ARGV[3], 'PX', ARGV[4])
 end
 if redis.call('GET', KEYS[2]) == ARGV[1] then
@@ -89,12 +94,12 @@ return 1
 TAKE_BACK = (
     _BEGUN
     + """
--- KEYS: generation, log, marks…   ARGV: life of a mark in ms, length of the log, marks…
-local text = string.format('%.0f', tonumber(begun(KEYS[1], KEYS[2])) + 1)
+-- KEYS: generation, log, epoch, marks…   ARGV: life of a mark in ms, length of the log, marks…
+local text = string.format('%.0f', tonumber(begun(KEYS[1], KEYS[2], KEYS[3])) + 1)
 redis.call('SET', KEYS[1], text)
-for index = 3, #KEYS do
+for index = 4, #KEYS do
   redis.call('SET', KEYS[index], text, 'PX', ARGV[1])
-  redis.call('LPUSH', KEYS[2], text .. ' ' .. ARGV[index])
+  redis.call('LPUSH', KEYS[2], text .. ' ' .. ARGV[index - 1])
 end
 redis.call('LTRIM', KEYS[2], 0, tonumber(ARGV[2]) - 1)
 return text
@@ -105,10 +110,12 @@ return text
 NEWS = (
     _BEGUN
     + """
--- KEYS: generation, log   ARGV: generation that is known
-local generation = begun(KEYS[1], KEYS[2])
+-- KEYS: generation, log, epoch   ARGV: generation that is known
+local generation = begun(KEYS[1], KEYS[2], KEYS[3])
 if generation == ARGV[1] then return {generation, 'all known'} end
 local known, marks = tonumber(ARGV[1]), {generation}
+-- A number below what is known: another server, or this one from an older snapshot.
+if tonumber(generation) < known then return {generation, 'everything'} end
 for _, line in ipairs(redis.call('LRANGE', KEYS[2], 0, -1)) do
   local made, mark = string.match(line, '^(%d+) (%w+)$')
   if tonumber(made) <= known then return marks end

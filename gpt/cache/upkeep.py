@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
+from collections.abc import Callable
+from contextlib import suppress
 
 from gpt.cache.completion_cache import CompletionCache
 from gpt.cache.shared_cache import SharedCache
@@ -20,8 +22,17 @@ NEWS_EVERY = 0.4
 class Upkeep:
     """Started with the first reply that is kept, ended with its helper; a daemon, so it never holds a process up."""
 
-    def __init__(self, cache: CompletionCache, shared: SharedCache | None, *, ttl: float) -> None:
+    def __init__(
+        self,
+        cache: CompletionCache,
+        shared: SharedCache | None,
+        *,
+        ttl: float,
+        heard: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`heard` is called, in the thread, when something was taken back elsewhere."""
         self._cache = cache
+        self._heard = heard
         self._shared = shared
         self._every = NEWS_EVERY if shared is not None else max(ttl / 2, 0.05)
         self._sweep_every = max(ttl / 2, 0.05)
@@ -60,6 +71,12 @@ class Upkeep:
         self._ended = True
         self._work.set()
 
+    def tell_now(self) -> None:
+        """Tell Redis what it does not know yet, in this thread; without its answer that stays untold."""
+        if self._shared is not None:
+            with suppress(RedisUnavailable):
+                self._tell_all(self._shared)
+
     def turn(self) -> float | None:
         """Do what is due; gives the seconds until the next turn, None when there is none."""
         if self._ended:
@@ -85,14 +102,19 @@ class Upkeep:
         if self._known is None:  # what is kept by now may have been taken back before we began to listen
             marks = None if len(self._cache) else []
         self._known = known
-        for mark in [selector_mark()] if marks is None else marks:
+        taken_back = [selector_mark()] if marks is None else marks
+        for mark in taken_back:
             self._cache.invalidate(mark)
+        if taken_back:
+            self._heard()
 
     def after_fork(self) -> None:
-        """In a child process: the thread is its parent's; the next reply that is kept starts another."""
+        """In a child process: the thread is its parent's, and another one is needed for what was kept before."""
         self._lock = threading.Lock()
         self._work = threading.Event()
-        self._thread = None
+        was_running, self._thread = self._thread is not None, None
+        if was_running:
+            self.start()
 
 
 def _run(helper: weakref.ref[Upkeep], work: threading.Event) -> None:

@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 from gpt.errors import BadReply, EmptyReply
 from gpt.model import Api, Usage
 
+_MOST_TOKENS = 10**8
+"""No completion takes more; a count beyond it is a mistake of its host's."""
+
 
 class Answer(NamedTuple):
     """What the model said."""
@@ -64,23 +67,30 @@ def _chat(document: Mapping[str, Any]) -> Answer:
 
 
 def chat_usage(usage: object) -> Usage | None:
-    """Tokens, as chat completions count them."""
+    """Tokens, as chat completions count them; None for counts that cannot be: what is unknown is not free."""
+    return _usage(usage, ("prompt_tokens", "completion_tokens", "prompt_tokens_details"))
+
+
+def _usage(usage: object, names: tuple[str, str, str]) -> Usage | None:
     if not isinstance(usage, Mapping):
         return None
-    details = usage.get("prompt_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, Mapping) else 0
-    return Usage(_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")), _count(cached))
+    prompt, completion = (_count(usage.get(name)) for name in names[:2])
+    if prompt is None or completion is None or prompt + completion == 0:
+        return None
+    details = usage.get(names[2])
+    cached = _count(details.get("cached_tokens")) if isinstance(details, Mapping) else 0
+    return Usage(prompt, completion, min(cached or 0, prompt))
 
 
 def _responses(document: Mapping[str, Any]) -> Answer:
     items = [_mapping(item) for item in document["output"]]
     parts = [_mapping(part) for item in items if item.get("type") == "message" for part in item.get("content") or ()]
-    usage = document.get("usage")
+    names = ("input_tokens", "output_tokens", "input_tokens_details")
     return Answer(
         text="".join(_text(part.get("text")) for part in parts if part.get("type") == "output_text"),
         model=_text(document.get("model")),
         finish_reason=_finish(document, items),
-        usage=_responses_usage(usage),
+        usage=_usage(document.get("usage"), names),
         tool_calls=tuple(item for item in items if item.get("type") == "function_call"),
     )
 
@@ -93,14 +103,6 @@ def _finish(document: Mapping[str, Any], items: list[Mapping[str, Any]]) -> str:
     if any(item.get("type") == "function_call" for item in items):
         return "tool_calls"
     return "stop" if document.get("status") == "completed" else _text(document.get("status"))
-
-
-def _responses_usage(usage: object) -> Usage | None:
-    if not isinstance(usage, Mapping):
-        return None
-    details = usage.get("input_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, Mapping) else 0
-    return Usage(_count(usage.get("input_tokens")), _count(usage.get("output_tokens")), _count(cached))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
@@ -117,5 +119,6 @@ def _text(value: object) -> str:
     return value
 
 
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+def _count(value: object) -> int | None:
+    possible = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_TOKENS
+    return value if possible and isinstance(value, int) else None

@@ -8,24 +8,23 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-LONGEST = 86_400.0
-"""Seconds: a hint beyond a day is taken for a day, and looked at again then."""
+LONGEST = 3_600.0
+"""Seconds: a longer wait is taken for this one and looked at again then, since nobody but time can lift it."""
 _KINDS = ("requests", "tokens")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h|d)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:
-    """Seconds to wait after a refusal, or None where the server does not say; `headers` by lower-case name.
+    """Seconds to wait after a refusal, or None where the server does not say so or says "now"; names in lower case.
 
     `retry-after-ms` counts before `retry-after`, which holds seconds or a date (RFC 9110, 10.2.3).
     """
     milliseconds = _number(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return min(milliseconds / 1000, LONGEST)
     text = headers.get("retry-after", "")
-    seconds = _number(text)
-    return seconds if seconds is not None else _until(text, now)
+    seconds = milliseconds / 1000 if milliseconds is not None else _number(text)
+    wait = _until(text, now) if seconds is None else seconds
+    return min(wait, LONGEST) if wait else None
 
 
 def used_up(headers: Mapping[str, str]) -> float:
@@ -46,7 +45,7 @@ def duration(text: str) -> float | None:
     """Seconds of `1s`, `6m0s`, `12ms`, `1h2m3.5s`, or of a bare number; None for anything else."""
     number = _number(text)
     if number is not None:
-        return number
+        return min(number, LONGEST)
     parts = _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         return None
@@ -58,7 +57,7 @@ def _number(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
-    return min(number, LONGEST) if math.isfinite(number) and number >= 0 else None
+    return number if math.isfinite(number) and number >= 0 else None
 
 
 def _until(text: str, now: datetime) -> float | None:

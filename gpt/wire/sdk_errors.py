@@ -18,7 +18,7 @@ from gpt.errors import (
     ReplyTimeout,
     RequestRefused,
 )
-from gpt.wire.hints import retry_after
+from gpt.wire.hints import retry_after, used_up
 from utils.redact import printable
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def troubles() -> tuple[type[Exception], ...]:
     import httpx2
     import openai
 
-    return (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, json.JSONDecodeError, UnicodeError)
+    of_httpx = (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL)
+    return (openai.OpenAIError, *of_httpx, json.JSONDecodeError, UnicodeError)
 
 
 def judge_error(error: Exception, *, now: datetime) -> GptError:
@@ -59,11 +60,21 @@ def judge_error(error: Exception, *, now: datetime) -> GptError:
     if isinstance(error, openai.APIResponseValidationError):
         return BadReply("the provider's answer is not of the form it promises")
     if isinstance(error, openai.APIConnectionError):
-        why = type(error.__cause__ or error).__name__
-        return ProviderFailed(f"the connection to the provider failed ({why})", hint="see the network, and base_url")
+        return _judge_connection(error.__cause__ or error)
     if isinstance(error, openai.APIError):  # an error event in the middle of a stream
         return ProviderFailed(f"the provider broke off{_code(error.code)}")
     return _judge_rest(error)
+
+
+def _judge_connection(why: BaseException) -> GptError:
+    import httpx2
+
+    judged = ProviderFailed(
+        f"the connection to the provider failed ({type(why).__name__})", hint="see the network, and base_url"
+    )
+    # Whatever broke after it stood may have broken in the middle of a reply.
+    judged.charged = not isinstance(why, (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.UnsupportedProtocol))
+    return judged
 
 
 def _judge_rest(error: Exception) -> GptError:
@@ -71,11 +82,11 @@ def _judge_rest(error: Exception) -> GptError:
 
     if isinstance(error, openai.OpenAIError):
         return RequestRefused("the openai package refuses the request", hint="see the parameters of this question")
-    if isinstance(error, json.JSONDecodeError):
+    if isinstance(error, (json.JSONDecodeError, UnicodeDecodeError)):
         return BadReply("the provider's answer is no JSON", hint="is the base URL that of an OpenAI API?")
     if isinstance(error, UnicodeError):
         return RequestRefused("the request holds text that is no Unicode (half of a surrogate pair)")
-    return ProviderFailed(f"the connection to the provider broke ({type(error).__name__})")
+    return _judge_connection(error)
 
 
 def _judge_status(error: APIStatusError, now: datetime) -> GptError:
@@ -84,7 +95,8 @@ def _judge_status(error: APIStatusError, now: datetime) -> GptError:
     if status == 429 and code in _QUOTA:
         hint = "raise its limit or add credit at the provider; waiting does not help"
         return QuotaExhausted(f"the account's quota is used up ({about})", hint=hint)
-    wait = retry_after(error.response.headers, now=now)
+    headers = error.response.headers
+    wait = retry_after(headers, now=now) or used_up(headers) or None
     if status == 429:
         hint = "requests_per_minute=… of the settings, as the provider allows it to this key"
         return RateLimited(f"the provider's rate limit is reached ({about})", hint=hint, retry_after=wait)

@@ -71,7 +71,7 @@ class Wire:
         except TimeoutError:
             failure = _silent(within)
         except troubles() as error:
-            failure = self.judge(error)
+            failure = judge_error(error, now=self._clock())
         # Raised outside of the handler: its context would carry the provider's words, which may repeat the prompt.
         raise failure
 
@@ -88,12 +88,8 @@ class Wire:
         except TimeoutError:
             failure = _silent(within)
         except troubles() as error:
-            failure = self.judge(error)
+            failure = judge_error(error, now=self._clock())
         raise failure
-
-    def judge(self, error: Exception) -> GptError:
-        """What one of the SDK's `troubles()` means."""
-        return judge_error(error, now=self._clock())
 
     async def _client(self) -> AsyncOpenAI:
         loop = asyncio.get_running_loop()
@@ -106,7 +102,7 @@ class Wire:
         # Loading the SDK, its resources and the certificates takes half a second: not on the event loop.
         client = await asyncio.to_thread(self._connect, loop)
         if loop not in self._closers:
-            self._closers[loop] = closer = _closing(client)
+            self._closers[loop] = closer = self._closing(loop, client)
             await anext(closer)
         return client
 
@@ -129,6 +125,19 @@ class Wire:
                 self._clients[loop] = client
             return client
 
+    async def _closing(self, loop: asyncio.AbstractEventLoop, client: AsyncOpenAI) -> AsyncGenerator[None, None]:
+        """Ends the client's connections when it is closed, or when the loop ends: that closes its async generators.
+
+        A loop tells of its end in no other way, and what is left to the garbage collector stays open till then: this
+        generator knows its loop, so that the two would keep each other alive in the table.
+        """
+        try:
+            yield
+        finally:
+            self._clients.pop(loop, None)
+            self._closers.pop(loop, None)
+            await client.close()
+
     async def aclose(self) -> None:
         """End the connections of every event loop; a later request is refused."""
         with self._lock:
@@ -148,17 +157,6 @@ class Wire:
         self._lock = threading.Lock()
         self._connecting = threading.Lock()
         self._clients, self._closers = WeakKeyDictionary(), WeakKeyDictionary()
-
-
-async def _closing(client: AsyncOpenAI) -> AsyncGenerator[None, None]:
-    """Ends the client's connections when it is closed, or when the event loop ends: that closes its async generators.
-
-    A loop tells of its end in no other way, and connections that are left to the garbage collector stay open till then.
-    """
-    try:
-        yield
-    finally:
-        await client.close()
 
 
 def _arguments(client: AsyncOpenAI, request: Request) -> dict[str, Any]:

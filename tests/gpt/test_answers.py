@@ -47,16 +47,32 @@ def test_why_a_response_ended_is_told_in_the_words_of_chat(changed: dict[str, An
     assert read_document(responses(**changed), Api.RESPONSES).finish_reason == reason
 
 
-@pytest.mark.parametrize("usage", [None, 7, [], "many"])
-@pytest.mark.parametrize(("api", "document"), [(Api.CHAT, chat), (Api.RESPONSES, responses)])
-def test_usage_that_is_not_told_is_unknown(api: Api, document: Any, usage: object) -> None:
+@pytest.mark.parametrize(
+    "usage",
+    [
+        *(None, 7, [], "many", {}),
+        *({"prompt_tokens": 4}, {"total_tokens": 900}, {"prompt_tokens": -4, "completion_tokens": 2}),
+        {"prompt_tokens": 0, "completion_tokens": 0},
+        {"prompt_tokens": 4.0, "completion_tokens": 2.0},
+        {"prompt_tokens": 10**400, "completion_tokens": True},
+    ],
+)
+def test_usage_that_cannot_be_is_unknown(usage: object) -> None:
     """Not zero: what was reserved for it counts then."""
-    assert read_document(document(usage=usage), api).usage is None
+    named = (
+        {name.replace("prompt", "input").replace("completion", "output"): n for name, n in usage.items()}
+        if isinstance(usage, dict)
+        else usage
+    )
+
+    assert read_document(chat(usage=usage), Api.CHAT).usage is None
+    assert read_document(responses(usage=named), Api.RESPONSES).usage is None
 
 
-@pytest.mark.parametrize("counts", [{}, {"prompt_tokens": -4, "prompt_tokens_details": 3}, {"prompt_tokens": True}])
-def test_counts_that_cannot_be_count_nothing(counts: dict[str, Any]) -> None:
-    assert read_document(chat(usage=counts), Api.CHAT).usage == Usage()
+def test_no_more_of_a_prompt_is_cached_than_there_is() -> None:
+    usage = {"prompt_tokens": 4, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 9}}
+
+    assert read_document(chat(usage=usage), Api.CHAT).usage == Usage(4, 1, 4)
 
 
 @pytest.mark.parametrize(

@@ -234,8 +234,10 @@ async def test_a_mistake_of_the_program_is_no_fallback_and_costs_nothing(
     helper = helpers(daily_tokens=50_000)
     for _ in range(3):
         with pytest.raises(TypeError):
-            await helper.reply("When?", fallback="x", params={"seed": object()})
+            await helper.reply("When?", fallback="x", cache=False, params={"seed": object()})
 
+    with pytest.raises(RequestRefused):
+        await helper.ask("When?", params={"seed": object()})
     (budget,) = helper.stats()["budgets"].values()
     assert (budget["tokens"], server.requests) == (0, [])
     assert (await helper.ask("When?")).text

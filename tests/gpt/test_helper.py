@@ -402,7 +402,7 @@ async def test_a_repr_shows_no_text_and_no_key(helper: GptHelper) -> None:
         ({"model": None}, "a text"),
         ({"max_retries": 1.5}, "whole"),
         ({"requests_per_minute": 12.5}, "whole"),
-        ({"alert_at": 80}, "share of 1"),
+        ({"alert_at": 80}, "at most 1"),
     ],
 )
 async def test_settings_that_cannot_be_are_refused(wrong: dict[str, object], said: str) -> None:
