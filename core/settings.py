@@ -82,6 +82,9 @@ def _fill(room: Room, flags: Mapping[str, Any], environ: Mapping[str, str], docu
     table = document.get(room.section, {})
     if room.tables is Tables.BY_NAME:
         return _fill_tables(room, table, path)
+    if not isinstance(table, dict):
+        raise ConfigError(f"{room.section} must be a table: [{room.section}]", path=path)
+    _refuse_unknown_keys(table, room, f"[{room.section}]", path)
     values = {}
     for name, declared in room.declarations.items():
         if flags.get(name) is not None:

@@ -95,9 +95,10 @@ class Question:
         messages = self.body.get("messages") or self.body.get("input") or ()
         text = json.dumps(self.body, ensure_ascii=False, default=str)
         seen = len(text.encode("utf-8", "surrogatepass"))
+        unseen = sum(name in self.body for name in _STORED)
         if isinstance(messages, str):
-            return seen + _MESSAGE_TOKENS
-        unseen = sum(_parts_unseen(message) for message in messages) + sum(name in self.body for name in _STORED)
+            return seen + _MESSAGE_TOKENS + _UNSEEN_TOKENS * unseen
+        unseen += sum(_parts_unseen(message) for message in messages)
         return seen + _MESSAGE_TOKENS * len(messages) + _UNSEEN_TOKENS * unseen
 
 

@@ -103,7 +103,7 @@ def _believed(room: Mapping[str, Any], *, today: str) -> dict[str, Any]:
         raise ValueError
     part["failures"] = {kind: _figure(count) for kind, count in _mapping(room.get("failures", {})).items()}
     budgets = _mapping(room.get("budgets", {}))
-    part["budgets"] = {name: _budget(_mapping(one), today=today) for name, one in budgets.items()}
+    part["budgets"] = {name[:_LONGEST_NAME]: _budget(_mapping(one), today=today) for name, one in budgets.items()}
     return part
 
 

@@ -83,11 +83,15 @@ class SharedCache:
 
     def __init__(self, link: RedisLink) -> None:
         self._link = link
+        self.first_seen = ""
+        """The generation of the first answer: what was taken back since concerns what is kept here."""
 
     def find(self, one: Shared, *, token: str, waited_for: str = "") -> Found | Flying | Failed | Told | Lead:
         """The reply, or what to do: wait for another process, learn of its failure, or take the lead under `token`."""
         keys = [one.entry, one.flight, GENERATION, LOG, EPOCH, *one.mark_keys]
         what, *said = self._link.run(FIND, keys=keys, args=[token, _milliseconds(FLIGHT_LIFE), waited_for])
+        if what in ("entry", "lead"):
+            self.first_seen = self.first_seen or said[-1]
         if what == "entry":
             reply = _decoded(said[0])
             return Found(reply, int(said[1]) / 1000) if reply is not None else Lead("0")

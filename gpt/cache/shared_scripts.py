@@ -49,7 +49,7 @@ local entry = redis.call('GET', KEYS[1])
 if entry then
   local generation, body = string.match(entry, '^(%d+) (.*)$')
   if generation and not taken_back(tonumber(generation), 6) then
-    return {'entry', body, redis.call('PTTL', KEYS[1])}
+    return {'entry', body, redis.call('PTTL', KEYS[1]), begun(KEYS[3], KEYS[4], KEYS[5])}
   end
 end
 local flight = redis.call('GET', KEYS[2])

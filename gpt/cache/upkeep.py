@@ -37,6 +37,7 @@ class Upkeep:
         self._every = NEWS_EVERY if shared is not None else max(ttl / 2, 0.05)
         self._sweep_every = max(ttl / 2, 0.05)
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
         self._work = threading.Event()
         self._ended = False
         self._thread: threading.Thread | None = None
@@ -91,17 +92,18 @@ class Upkeep:
         return self._every
 
     def _tell_all(self, shared: SharedCache) -> None:
-        marks = list(self._untold)
-        if marks:
-            shared.take_back(marks)
-            with self._lock:
-                self._untold = [mark for mark in self._untold if mark not in marks]
+        with self._telling:
+            marks = list(self._untold)
+            if marks:
+                shared.take_back(marks)
+                with self._lock:
+                    self._untold = [mark for mark in self._untold if mark not in marks]
 
     def _hear(self, shared: SharedCache) -> None:
-        known, marks = shared.news(self._known or "0")
-        if self._known is None:  # what is kept by now may have been taken back before we began to listen
+        known = self._known or shared.first_seen
+        self._known, marks = shared.news(known or "0")
+        if not known:  # what is kept by now was asked while Redis was away: nobody knows what was taken back meanwhile
             marks = None if len(self._cache) else []
-        self._known = known
         taken_back = [selector_mark()] if marks is None else marks
         for mark in taken_back:
             self._cache.invalidate(mark)
@@ -111,6 +113,7 @@ class Upkeep:
     def after_fork(self) -> None:
         """In a child process: the thread is its parent's, and another one is needed for what was kept before."""
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
         self._work = threading.Event()
         was_running, self._thread = self._thread is not None, None
         if was_running:

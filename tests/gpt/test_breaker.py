@@ -80,3 +80,10 @@ def test_another_process_of_it_does_not_wait_for_a_probe_of_its_parent(breaker: 
     breaker.after_fork()
 
     breaker.admit(60.1, probe_within=30)
+
+
+def test_in_a_row_means_in_a_row(breaker: CircuitBreaker) -> None:
+    """A refused request in between says that the provider is well."""
+    ends = [ProviderFailed("500"), ProviderFailed("500"), RequestRefused("400"), ProviderFailed("500")]
+
+    assert [breaker.failed(end, at) for at, end in enumerate(ends)] == [False] * 4

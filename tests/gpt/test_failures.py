@@ -14,6 +14,7 @@ from gpt.errors import (
     CircuitOpen,
     DeadlineExceeded,
     GptError,
+    GptSettingsError,
     HelperClosed,
     ProviderFailed,
     QuotaExhausted,
@@ -24,7 +25,7 @@ from gpt.errors import (
 from gpt.openai_utils import Api, GptHelper
 from tests.gpt.conftest import API_KEY, Helpers
 from tests.gpt.waiting import until
-from tests.openai_server import Answer, Hint, Manner, OpenAIServer, Wait
+from tests.openai_server import Answer, Hint, Manner, OpenAIServer, Tokens, Wait
 
 pytestmark = pytest.mark.asyncio
 SECRET = "the secret of the chat"
@@ -282,3 +283,81 @@ async def test_no_word_of_prompt_reply_or_key_is_in_logs_or_tracebacks(
 def leaks(text: str) -> list[str]:
     """Words of the prompt or the key in it."""
     return [word for word in (*SECRET.split()[1:2], API_KEY, API_KEY[:8], API_KEY[-8:]) if word in text]
+
+
+@pytest.mark.parametrize("manner", [Manner.CLOSED_MIDWAY, Manner.RESET_MIDWAY, Manner.HANGING_MIDWAY])
+async def test_half_a_reply_counts_as_a_whole_one(server: OpenAIServer, helpers: Helpers, manner: Manner) -> None:
+    """The provider charges what it sent; nobody here knows how much that was."""
+    helper = helpers(daily_tokens=100_000, max_retries=0, timeout=0.5)
+    server.answer(manner=manner)
+    with pytest.raises(GptError):
+        await helper.ask("When?", params={"max_completion_tokens": 50})
+
+    (budget,) = helper.stats()["budgets"].values()
+    assert budget["tokens"] >= 50
+
+
+@pytest.mark.parametrize("answer", [Answer.failing(), Answer.rate_limited(), Answer.bad_request(), Answer.quota()])
+async def test_a_refused_request_is_free(server: OpenAIServer, helpers: Helpers, answer: Answer) -> None:
+    helper = helpers(daily_tokens=100_000, max_retries=0)
+    server.answer(answer)
+    with pytest.raises(GptError):
+        await helper.ask("When?")
+
+    (budget,) = helper.stats()["budgets"].values()
+    assert budget["tokens"] == 0
+
+
+@pytest.mark.parametrize(
+    ("question", "least"),
+    [
+        ({"params": {"n": 8, "max_completion_tokens": 100}}, 800),
+        ({"params": {"max_tokens": -1}}, 4_000),
+        ({"params": {"max_tokens": 0}}, 4_000),
+        (
+            {"prompt": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "http://a/b"}}]}]},
+            25_000,
+        ),
+        ({"api": Api.RESPONSES, "params": {"previous_response_id": "r", "max_output_tokens": 9}}, 25_000),
+    ],
+)
+async def test_what_a_request_may_take_is_never_less_than_it_takes(
+    server: OpenAIServer, helpers: Helpers, question: dict[str, object], least: int
+) -> None:
+    helper = helpers(daily_tokens=10**9, timeout=0.3, model="a model without a price")
+    server.answer(manner=Manner.HANGING)
+    with pytest.raises(ReplyTimeout):
+        await helper.ask(**{"prompt": "When?", **question})  # type: ignore[arg-type]
+
+    (budget,) = helper.stats()["budgets"].values()
+    assert budget["tokens"] >= least
+
+
+async def test_a_probe_that_is_refused_says_that_the_provider_is_well(server: OpenAIServer, helpers: Helpers) -> None:
+    helper = helpers(breaker_failures=2, breaker_rest=0.2, max_retries=0)
+    server.script(Answer.failing(), Answer.failing(), Answer.bad_request())
+    for number in range(2):
+        with pytest.raises(ProviderFailed):
+            await helper.ask(str(number))
+    await asyncio.sleep(0.2)
+    with pytest.raises(RequestRefused):
+        await helper.ask("2")
+
+    assert (await helper.ask("3")).text
+    assert helper.stats()["circuit"] == "closed"
+
+
+@pytest.mark.parametrize("tokens", [10**400, 10**9])
+async def test_an_absurd_count_is_unknown(server: OpenAIServer, helpers: Helpers, tokens: int) -> None:
+    """It neither raises nor closes the gate for a week."""
+    helper = helpers(tokens_per_minute=60_000_000)
+    server.script(Answer(tokens=Tokens(tokens, 1)))
+    await helper.ask("When?")
+
+    assert (await helper.ask("Where?", deadline=5)).text
+
+
+@pytest.mark.parametrize("base_url", ["http://host:99999/v1", "http://[", "https://", "ftp://host", "host"])
+async def test_an_address_that_is_none_is_refused_at_once(base_url: str) -> None:
+    with pytest.raises(GptSettingsError, match="base_url"):
+        GptHelper(api_key="k", base_url=base_url)

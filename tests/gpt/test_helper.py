@@ -5,8 +5,17 @@ import logging
 
 import pytest
 
-from gpt.errors import BadReply, CircuitOpen, EmptyReply, GptSettingsError, RequestRefused
-from gpt.openai_utils import Api, GptHelper, GptSettings, Source
+from gpt.errors import (
+    AuthenticationFailed,
+    BadReply,
+    BudgetExceeded,
+    CircuitOpen,
+    EmptyReply,
+    GptSettingsError,
+    HelperClosed,
+    RequestRefused,
+)
+from gpt.openai_utils import Api, GptHelper, GptSettings, Priority, Source
 from tests.gpt.conftest import Helpers
 from tests.gpt.waiting import until
 from tests.openai_server import Answer, Manner, OpenAIServer, Text, Tokens, ToolCall, answer_to
@@ -419,3 +428,89 @@ async def test_a_preset_decides_what_is_not_given() -> None:
     assert GptSettings(preset="conservative", min_request_interval=7).min_request_interval == 7
     assert GptSettings(requests_per_minute=500).min_request_interval == 0, "the provider's own limit, where it is known"
     assert GptSettings(requests_per_minute=500, min_request_interval=5).min_request_interval == 5
+
+
+async def test_what_changes_while_it_waits_is_asked_as_it_was(server: OpenAIServer, helpers: Helpers) -> None:
+    """One message object, used again for the next person: each gets the answer to what was asked."""
+    helper = helpers(min_request_interval=0.1)
+    await helper.ask("to close the gate")
+    message = {"role": "user", "content": "alice's question"}
+    first = asyncio.create_task(helper.ask([message], params={"metadata": {"of": "alice"}}))
+    await asyncio.sleep(0)
+    message["content"] = "bob's question"
+    second = await helper.ask([message])
+
+    assert (await first).text == answer_to("alice's question")
+    assert second.text == answer_to("bob's question")
+    assert len(server.requests) == 3
+
+
+async def test_a_person_does_not_wait_in_the_queue_of_a_batch(server: OpenAIServer, helpers: Helpers) -> None:
+    helper = helpers(min_request_interval=0.2)
+    await helper.ask("to close the gate")
+    batch = [asyncio.create_task(helper.ask(str(number), priority=Priority.BATCH)) for number in range(6)]
+    await asyncio.sleep(0.01)
+    await helper.ask("5")
+    asked = [request.body["messages"][-1]["content"] for request in server.requests]
+    await asyncio.gather(*batch)
+
+    assert asked.index("5") <= 2
+
+
+async def test_a_batch_joins_a_person(server: OpenAIServer, helper: GptHelper) -> None:
+    server.script(Answer(text="yes", manner=Manner.HELD))
+    person = asyncio.create_task(helper.ask("When?"))
+    await server.arrived(1)
+    batch = asyncio.create_task(helper.ask("When?", priority=Priority.BATCH))
+    await asyncio.sleep(0.01)
+    server.release()
+
+    assert ((await person).source, (await batch).source, len(server.requests)) == (Source.MODEL, Source.JOINED, 1)
+
+
+async def test_nobody_gets_the_refusal_of_another_bots_budget(server: OpenAIServer, helpers: Helpers) -> None:
+    helper = helpers(bot_daily_tokens=20, min_request_interval=0.2)
+    server.answer(tokens=Tokens(10, 20))
+    await helper.ask("spent", bot="alice", params={"max_completion_tokens": 20})
+    alice, bob = await asyncio.gather(
+        helper.ask("When?", bot="alice"), helper.ask("When?", bot="bob"), return_exceptions=True
+    )
+
+    assert isinstance(alice, BudgetExceeded)
+    assert "alice" in str(alice)
+    assert not isinstance(bob, BaseException), bob
+
+
+async def test_closing_reaches_what_is_not_kept(server: OpenAIServer, helper: GptHelper) -> None:
+    server.answer(manner=Manner.HANGING)
+    asked = asyncio.create_task(helper.ask("When?", cache=False))
+    await server.arrived(1)
+    await helper.aclose()
+
+    with pytest.raises(HelperClosed):
+        await asked
+
+
+async def test_who_leaves_what_is_not_kept_ends_it(server: OpenAIServer, helper: GptHelper) -> None:
+    """Nobody else waits for it, and it fills no cache."""
+    server.answer(manner=Manner.HANGING)
+    asked = asyncio.create_task(helper.ask("When?", cache=False))
+    await server.arrived(1)
+    asked.cancel()
+
+    await until(lambda: server.abandoned == 1)
+
+
+async def test_a_refused_key_is_not_hidden_behind_old_replies(server: OpenAIServer, helpers: Helpers) -> None:
+    helper = helpers(cache_ttl=0.05, stale_for=60)
+    await helper.ask("When?")
+    await asyncio.sleep(0.06)
+    server.answer(Answer.unauthorized())
+    for kind in (AuthenticationFailed, CircuitOpen):
+        with pytest.raises(kind):
+            await helper.ask("When?")
+
+
+async def test_a_key_is_named_alone(helper: GptHelper) -> None:
+    with pytest.raises(GptSettingsError, match="key"):
+        helper.invalidate(key="k", namespace="shop")

@@ -1,15 +1,18 @@
 """One helper in several event loops, in threads, and in a forked child; and a loop that nothing holds up."""
 
 import asyncio
+import gc
 import os
 import threading
 import time
+import weakref
 
 import pytest
 
 from gpt.openai_utils import GptHelper, GptSettings, Source
 from tests.gpt.conftest import API_KEY, QUICK
 from tests.openai_server import Answer, Manner, OpenAIServer
+from tests.valkey import Valkey
 
 
 def helper_of(server: OpenAIServer, **settings: float) -> GptHelper:
@@ -113,3 +116,47 @@ asyncio.run(main())
     worst, source = told.decode().split()
     assert (process.returncode, source) == (0, "model")
     assert float(worst) < 0.4, "less than the import itself takes"
+
+
+def test_no_event_loop_is_kept_alive(server: OpenAIServer) -> None:
+    """A program that calls asyncio.run for each question lost a megabyte with each."""
+    helper = helper_of(server)
+    loops: list[weakref.ref[asyncio.AbstractEventLoop]] = []
+
+    async def ask(question: str) -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        await helper.ask(question)
+
+    for number in range(4):
+        asyncio.run(ask(str(number)))
+    gc.collect()
+
+    assert [loop() for loop in loops] == [None] * 4
+    asyncio.run(helper.aclose())
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_hears_what_is_taken_back(server: OpenAIServer, valkey: Valkey) -> None:
+    """It serves what its parent kept, so it must learn what is no longer true."""
+    helper = GptHelper(
+        api_key=API_KEY,
+        base_url=server.base_url,
+        redis_url=valkey.url,
+        settings=GptSettings(**QUICK),  # type: ignore[arg-type]
+    )
+    asyncio.run(helper.ask("How much?"))
+    child = os.fork()
+    if child == 0:
+        try:
+            ends_at = time.monotonic() + 10
+            while helper.stats()["entries"] and time.monotonic() < ends_at:
+                time.sleep(0.02)
+            os._exit(0 if not helper.stats()["entries"] else 1)
+        finally:
+            os._exit(2)
+    time.sleep(0.1)
+    helper.invalidate()
+    _pid, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    asyncio.run(helper.aclose())

@@ -1,6 +1,8 @@
 """Replies and flights that processes share through a real Valkey; and what happens when it is away."""
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -8,14 +10,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from gpt.cache.shared_scripts import LOG, PREFIX
-from gpt.errors import BadReply
+from gpt.cache.shared_scripts import EPOCH, GENERATION, LOG, PREFIX
+from gpt.errors import BadReply, GptError
 from gpt.openai_utils import Source
 from gpt.request_key import short_hash
 from tests.gpt.conftest import API_KEY, Helpers
 from tests.gpt.fleet import Asker, all_at_once, askers
 from tests.gpt.waiting import until
-from tests.openai_server import Answer, Manner, OpenAIServer
+from tests.killing import REPOSITORY, plain_environment
+from tests.openai_server import Answer, Manner, OpenAIServer, Text, ToolCall, Wait
 from tests.valkey import Valkey
 
 SECRET = "a secret of the chat"
@@ -216,3 +219,96 @@ class TestOne:
             valkey.ask("SET", f"{PREFIX}entry:{key}", body, "PX", 60_000)
             assert (await helpers(redis_url=valkey.url).ask("When?")).text
             valkey.ask("DEL", f"{PREFIX}entry:{key}")
+
+    async def test_what_another_process_took_back_is_joined_by_nobody(
+        self, server: OpenAIServer, valkey: Valkey, helpers: Helpers
+    ) -> None:
+        server.script(Answer(text="old", manner=Manner.HELD), Answer(text="new"))
+        one, other = helpers(redis_url=valkey.url), helpers(redis_url=valkey.url)
+        first = asyncio.create_task(one.ask("How much?"))
+        await server.arrived(1)
+        other.invalidate()
+        await asyncio.sleep(1)
+        later = asyncio.create_task(one.ask("How much?"))
+        await asyncio.sleep(0.1)
+        server.release()
+
+        assert ((await first).text, (await later).text) == ("old", "new")
+
+    async def test_a_flush_does_not_bring_back_what_was_taken_back(
+        self, server: OpenAIServer, valkey: Valkey, helpers: Helpers
+    ) -> None:
+        """The flight that lands after it knows nothing of the marks that are gone."""
+        server.script(Answer(text="old", manner=Manner.HELD), Answer(text="new"))
+        one, other = helpers(redis_url=valkey.url), helpers(redis_url=valkey.url)
+        asked = asyncio.create_task(one.ask("How much?"))
+        await server.arrived(1)
+        other.invalidate()
+        await until(lambda: valkey.ask("LLEN", LOG) == 2)
+        valkey.empty()
+        server.release()
+
+        assert (await asked).text == "old"
+        assert (await helpers(redis_url=valkey.url).ask("How much?")).text == "new"
+
+    async def test_another_server_with_an_older_count_is_noticed(
+        self, server: OpenAIServer, valkey: Valkey, helpers: Helpers
+    ) -> None:
+        """A fail-over to a replica whose clock is behind: what was taken back meanwhile is in no log."""
+        helper = helpers(redis_url=valkey.url)
+        await helper.ask("How much?")
+        await until(lambda: valkey.ask("EXISTS", GENERATION) == 1)
+        for name in (GENERATION, EPOCH):
+            valkey.ask("SET", name, "1000")
+        valkey.ask("DEL", LOG)
+        valkey.ask("LPUSH", LOG, "1000 begun")
+
+        await until(lambda: helper.stats()["entries"] == 0)
+        assert server.requests
+
+    async def test_who_takes_back_and_ends_is_heard(self, valkey: Valkey, helpers: Helpers) -> None:
+        helper = helpers(redis_url=valkey.url)
+        helper.invalidate(tag="prices")
+        await helper.aclose()
+
+        assert valkey.ask("LLEN", LOG) == 2
+
+    async def test_who_has_more_time_in_another_process_asks_again(
+        self, server: OpenAIServer, valkey: Valkey, helpers: Helpers
+    ) -> None:
+        one, other = helpers(redis_url=valkey.url), helpers(redis_url=valkey.url)
+        await asyncio.gather(one.ask("to load"), other.ask("the SDK"))
+        server.script(Answer.rate_limited(wait=Wait(0.5), delay=0.2))
+        short = asyncio.create_task(one.ask("When?", deadline=0.4))
+        await server.arrived(3)
+        long = asyncio.create_task(other.ask("When?"))
+
+        with pytest.raises(GptError):
+            await short
+        assert (await long).text
+
+    async def test_calls_of_tools_are_told_to_who_waits_and_not_kept(
+        self, server: OpenAIServer, valkey: Valkey, helpers: Helpers
+    ) -> None:
+        """Else each process would ask after the other."""
+        server.answer(text=Text.NULL, tool_calls=(ToolCall("now"),), finish_reason="tool_calls", delay=0.3)
+        one, other = helpers(redis_url=valkey.url), helpers(redis_url=valkey.url)
+        first = asyncio.create_task(one.ask("When?"))
+        await server.arrived(1)
+        second = await other.ask("When?")
+
+        assert (second.tool_calls[0]["function"]["name"], second.source) == ("now", Source.JOINED)
+        assert (await first).source == Source.MODEL
+        await other.ask("When?")
+        assert len(server.requests) == 2
+
+
+def test_a_script_that_takes_back_and_ends_is_heard(server: OpenAIServer, valkey: Valkey) -> None:
+    """Without an event loop, and without closing anything."""
+    script = f"""
+from gpt.openai_utils import GptHelper
+GptHelper(api_key="k", base_url={server.base_url!r}, redis_url={valkey.url!r}).invalidate(tag="prices")
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, env=plain_environment(), check=True)
+
+    assert valkey.ask("LLEN", LOG) == 2

@@ -1,6 +1,7 @@
 """A reply piece by piece."""
 
 import asyncio
+import gc
 
 import pytest
 
@@ -134,3 +135,30 @@ async def test_a_closed_helper_streams_nothing(helper: GptHelper, api: Api) -> N
 
     with pytest.raises(HelperClosed):
         await anext(aiter(helper.stream("When?", api=api)))
+
+
+@pytest.mark.parametrize("manner", [Manner.CLOSED_MIDWAY, Manner.ERROR_MIDWAY])
+async def test_half_a_stream_counts_as_a_whole_one(
+    server: OpenAIServer, helpers: Helpers, api: Api, manner: Manner
+) -> None:
+    helper = helpers(daily_tokens=100_000)
+    server.answer(text="one two three four five six", manner=manner)
+    limit = "max_completion_tokens" if api is Api.CHAT else "max_output_tokens"
+    with pytest.raises(ProviderFailed):
+        [piece async for piece in helper.stream("When?", api=api, params={limit: 50})]
+
+    (budget,) = helper.stats()["budgets"].values()
+    assert budget["tokens"] >= 50
+
+
+async def test_who_just_breaks_off_makes_no_noise(
+    server: OpenAIServer, helper: GptHelper, api: Api, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without `async with`, as most will write it: the loop closes what is left."""
+    server.answer(text="one two three four five six", manner=Manner.DRIPPING, gap=0.05)
+    async for _piece in helper.stream("When?", api=api):
+        break
+    gc.collect()
+    await asyncio.sleep(0.1)
+
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from core.completions import GPT_ROOM, CompletionSettings, gpt_settings, helper_maker, open_helper
+from core.completions import GPT_ROOM, CompletionSettings, described, gpt_settings, helper_maker, open_helper
 from core.errors import ConfigError
 from core.settings import load_settings
 from core.state import StateFolder
@@ -258,3 +259,45 @@ def test_making_ready_loads_nothing_of_openai_or_redis(tmp_path: Path) -> None:
     )
 
     assert done.stdout == "set() []\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [('[gpt]\nmodle = "x"\n', "unknown key modle in [gpt]"), ("gpt = 5\n", "gpt must be a table")]
+)
+def test_a_program_that_embeds_it_is_told_of_mistakes_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str
+) -> None:
+    config = tmp_path / "gavat.toml"
+    config.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("GAVAT_CONFIG", str(config))
+
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        open_helper()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("OPENAI_BASE_URL", "foo"), ("OPENAI_API_KEY", "sk x"), ("GAVAT_GPT_PRICES", "/nope.toml")]
+)
+def test_what_no_question_could_use_ends_a_fleet_at_its_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    prices = value if variable.startswith("GAVAT") else None
+
+    with pytest.raises(ConfigError):
+        maker(CompletionSettings(prices=prices), tmp_path)
+
+
+def test_a_line_says_how_a_fleet_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    given = CompletionSettings(model="gpt-5-mini", requests_per_minute=60, daily_money=5.0)
+
+    assert described(CompletionSettings()) == ""
+    assert described(given) == (
+        "gpt-5-mini, one request each 1.04 s, $5.00 a day, no API key: every question gets its fallback"
+    )
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    assert described(CompletionSettings()) == (
+        "no model is set: each question must name one, one request each 5.2 s, no budget, "
+        "the key from the variable OPENAI_API_KEY"
+    )
