@@ -42,6 +42,10 @@ class Queue(Generic[W]):
             for line in lane.values():
                 yield from line
 
+    def waiting(self, priority: Priority) -> int:
+        """How many may go before a newcomer of that priority, whoever they are."""
+        return sum(count for lane, count in self._waiting.items() if lane <= priority)
+
     def push(self, one: W) -> None:
         """Behind the others of its bot; a bot that was not there goes behind the other bots."""
         self._lanes[one.priority].setdefault(one.bot, OrderedDict())[one] = None

@@ -29,6 +29,8 @@ _LEAD = 50_000
 """So long before a slot is used the store is asked whether a pause has come meanwhile, if that is not known."""
 _WIDEST = 1_000_000
 """No more of the rate than this is spent on making up for a slow loop at once."""
+_COUNTED_BY_BOT = 256
+"""With more who wait, who goes before whom is counted only where a deadline hangs on it."""
 _NEVER = 1 << 62
 
 
@@ -60,7 +62,7 @@ class Turnstile:
 
     async def enter(self, waiter: Waiter) -> int:
         """Wait for its turn; gives the microseconds waited. Raises GateBusy."""
-        waiter.ahead = self._queue.ahead(waiter.priority, waiter.bot)
+        waiter.ahead = self._place(waiter)
         self._refuse_early(waiter)
         self._queue.push(waiter)
         self._step()
@@ -118,6 +120,13 @@ class Turnstile:
         if at > waiter.until:
             self._tally.add("refused")
             raise busy(at - now)
+
+    def _place(self, waiter: Waiter) -> int:
+        """How many go before it: counted bot by bot, or, where so many wait that it takes long, at most so many."""
+        most = self._queue.waiting(waiter.priority)
+        if most > _COUNTED_BY_BOT and self._turn(most, waiter.came) <= waiter.until:
+            return most
+        return self._queue.ahead(waiter.priority, waiter.bot)
 
     def _refuse(self, waiter: Waiter, now: int) -> None:
         self._queue.remove(waiter)

@@ -64,6 +64,7 @@ def test_the_number_ahead_is_how_many_are_taken_before(
         for _turn in range(min(turns, len(queue))):
             queue.take()
         ahead = queue.ahead(priority, bot)
+        assert ahead <= queue.waiting(priority) <= len(queue)
         last = One(-1, priority, bot)
         queue.push(last)
 
