@@ -33,7 +33,7 @@ DECIDERS := \
 	gpt/wire/sdk_errors.py \
 	utils/redact.py
 
-# Four parts that run at a time: one that works, two that mostly wait for clocks and servers, and all other tests.
+# Three rows of tests run at a time: one that works, and then asks; one that waits for clocks and servers; all others.
 KILLED := tests/crash tests/client
 ASKED := tests/gpt tests/openai_server tests/benchmarks
 WAITING := tests/fleet tests/leases tests/state tests/commands/test_run.py
@@ -104,12 +104,13 @@ test: lint ## lint, every test, and full branch coverage of the deciders
 	@mkdir -p build/coverage
 	$(BIN)/coverage erase
 ifeq ($(strip $(ARGS)),)
-	@echo "$(KILLED), $(WAITING) and $(ASKED) beside all other tests"
-	@$(MEASURED) -m pytest $(KILLED) > build/killed.log 2>&1 & killed=$$!; \
+	@echo "$(KILLED) $(ASKED), and $(WAITING), beside all other tests"
+	@{ code=0; $(MEASURED) -m pytest $(KILLED) > build/killed.log 2>&1 || code=$$?; \
+		$(MEASURED) -m pytest $(ASKED) > build/asked.log 2>&1 || code=$$?; exit $$code; } & working=$$!; \
 	$(MEASURED) -m pytest $(WAITING) > build/waiting.log 2>&1 & waiting=$$!; code=0; \
-	$(MEASURED) -m pytest $(ASKED) > build/asked.log 2>&1 & asked=$$!; \
 	$(MEASURED) -m pytest $(addprefix --ignore=,$(KILLED) $(WAITING) $(ASKED)) || code=$$?; \
-	wait $$asked || code=$$?; cat build/asked.log; wait $$waiting || code=$$?; cat build/waiting.log; wait $$killed || code=$$?; cat build/killed.log; exit $$code
+	wait $$waiting || code=$$?; cat build/waiting.log; wait $$working || code=$$?; cat build/killed.log build/asked.log; \
+	exit $$code
 else
 	$(MEASURED) -m pytest $(ARGS)
 endif

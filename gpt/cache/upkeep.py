@@ -102,7 +102,9 @@ class Upkeep:
     def _hear(self, shared: SharedCache) -> None:
         known = self._known or shared.first_seen
         self._known, marks = shared.news(known or "0")
-        if not known:  # what is kept by now was asked while Redis was away: nobody knows what was taken back meanwhile
+        if not known and shared.first_seen:  # found meanwhile: what was taken back since counts
+            self._known, marks = shared.news(shared.first_seen)
+        elif not known:  # what is kept was asked while Redis was away: nobody knows what was taken back meanwhile
             marks = None if len(self._cache) else []
         taken_back = [selector_mark()] if marks is None else marks
         for mark in taken_back:

@@ -25,8 +25,10 @@ async def leave(event):
 
 
 async def work_long(event):
+    working = asyncio.create_task(asyncio.to_thread(time.sleep, 60))
+    await asyncio.sleep(0)
     await event.reply("at work")
-    await asyncio.to_thread(time.sleep, 60)
+    await working
 """
 
 

@@ -62,6 +62,7 @@ async def test_four_of_four_entries_and_every_lookup_a_hit(helper: GptHelper, to
         await until(lambda: len(documents(state)) == 1)
         shown = await asyncio.to_thread(tool.monitor, "report", sessions)
 
-    assert "GPT cache: 4/4 entries, hit ratio 100.00 %" in shown.stdout
+    told = [line for line in shown.stdout.splitlines() if "GPT cache" in line]
+    assert told == ["gpt         GPT cache: 4/4 entries, hit ratio 100.00 %"]
     assert "saved 4 calls and less than $0.01; 0 calls made" in shown.stdout
     assert "of the budget of $1.00" in shown.stdout

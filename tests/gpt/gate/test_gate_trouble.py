@@ -77,7 +77,7 @@ def test_a_frozen_server_stalls_one_question_and_never_the_loop(doomed: Town) ->
         with doomed.server.frozen():
             stall = await watched_loop(until(lambda: len(doomed.sent) == 5))
             assert gate.stats()["local"] == 1
-        assert stall < 0.2
+        assert stall < 0.24, "a call on the loop would take a quarter of a second"
         await until(lambda: gate.stats()["local"] == 0)
         before = len(doomed.sent)
         await until(lambda: len(doomed.sent) > before + 2)
@@ -87,7 +87,7 @@ def test_a_frozen_server_stalls_one_question_and_never_the_loop(doomed: Town) ->
     asyncio.run(scenario())
 
     assert min(doomed.gaps) >= rate.interval - rate.late
-    assert sum(gap > rate.interval + 0.1 for gap in doomed.gaps) <= 2
+    assert sum(gap > rate.interval + 0.2 for gap in doomed.gaps) <= 2
     assert max(doomed.gaps) < REFUSED_AFTER
 
 
@@ -115,8 +115,8 @@ def test_a_server_that_forgot_is_told(doomed: Town, forget: str) -> None:
 
     async def scenario() -> None:
         await doomed.rush(*gates, each=2)
-        await gates[0].pause(0.3)
         ends_at = time.monotonic() + 0.3 - 0.001
+        await gates[0].pause(0.3)
         before = len(doomed.sent)
         if forget == "restart":
             doomed.server.restart_empty()

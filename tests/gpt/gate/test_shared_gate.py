@@ -83,8 +83,8 @@ def test_a_pause_holds_the_whole_fleet(town: Town) -> None:
         waiter = asyncio.create_task(town.go(waiting))
         await until(lambda: town.scripts == 2)
 
-        await pausing.pause(0.5)
         ends_at = time.monotonic() + 0.5 - 0.001
+        await pausing.pause(0.5)
         others = [town.go(coming), town.go(unlimited), *(come_and_leave(waiting, after) for after in range(20))]
         await asyncio.gather(waiter, *others)
 
