@@ -33,7 +33,9 @@ Python's start the row of one session lies at its limit: 1.18 to 1.53 times from
 machine: 15 to 34 MB/s were seen. A running client is 29 to 36 KB above a bare one (its tasks, leases, what it waits
 to save): 1.17 to 1.21 times.
 Clients are started all at once, without a stagger, on sessions that have run before, against one server in a process
-of its own that serves both sides; the time is from the first client to the last start, imports left out.
+of its own that serves both sides; the time is from the first client to the last start, imports left out. These
+two rows lie at their limits and move with the machine: 1.9 to 2.1 times on the disk, 2.4 to 2.9 in memory, with the
+same code.
 Completions are measured with the real SDK against a scripted provider on loopback, which answers at once: its call
 takes 1.6 to 5 ms there, so a share of it is more than it would be of a real one. The trace `shop-fleet-day`
 (`benchmarks/completions/trace.py`) is 40 bots over a quarter of an hour: looking up what repeats eleven times a TTL,
