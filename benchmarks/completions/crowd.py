@@ -11,8 +11,10 @@ import json
 import sys
 from typing import NamedTuple, Self
 
-from benchmarks.completions.subjects import helper_at
+from benchmarks.completions.subjects import MINUTE, helper_at, older
+from benchmarks.completions.trace import Kind, Question
 from benchmarks.heart import Heart
+from gpt.openai_utils import Priority
 from tests.gpt.fleet import all_at_once, askers
 from tests.openai_server import Answer, OpenAIServer
 
@@ -32,6 +34,8 @@ class Crowd(NamedTuple):
     distinct_answered: int
     stall: float
     """Seconds; the longest delay of a wake-up meanwhile."""
+    older_refused: int
+    """429s for the same questions by the older rule."""
 
     @classmethod
     def from_output(cls, output: str) -> Self:
@@ -70,13 +74,27 @@ async def distinct(server: OpenAIServer) -> tuple[int, int, float]:
     return server.rate_limited, len({reply.text for reply in replies}), heart.longest
 
 
+async def distinct_by_the_older_rule(server: OpenAIServer) -> int:
+    """429s of the same fifty, its minute as long as the window."""
+    server.forget()
+    server.limit(_ALLOWED, _WINDOW)
+    questions = [
+        Question(at=0.0, bot="bot", priority=Priority.PERSON, prompt=f"question {number}", system="", kind=Kind.CHAT)
+        for number in range(_DISTINCT)
+    ]
+    async with older(server.base_url, _WINDOW / MINUTE) as ask:
+        await asyncio.gather(*(ask(question) for question in questions))
+    return server.rate_limited
+
+
 def main() -> None:
     """Measure and print."""
     with OpenAIServer() as server:
         equal_calls = asyncio.run(equal(server))
         fleet_calls = fleet(server, sys.argv[1])
         refused, answered, stall = asyncio.run(distinct(server))
-    print(json.dumps(Crowd(equal_calls, fleet_calls, refused, answered, stall)._asdict()))
+        by_older = asyncio.run(distinct_by_the_older_rule(server))
+    print(json.dumps(Crowd(equal_calls, fleet_calls, refused, answered, stall, by_older)._asdict()))
 
 
 if __name__ == "__main__":
