@@ -62,26 +62,28 @@ async def open_in_thread(session: str | Path | Session, sharers: Sharers, progre
     if isinstance(session, SQLiteSession):
         # The file is looked at before anybody has it open, and opened anew
         session.close()  # noqa: ASYNC240  # of a Telethon session, not of a path
-    is_given_up = threading.Event()
+    is_given_up, is_over = threading.Event(), threading.Event()
 
     def open_unless_given_up() -> Opened:
-        opened = _open(session, sharers, progress, is_given_up.wait)
-        if is_given_up.is_set():  # seen here too: the event loop may be closed by now, and call nobody back
-            opened.close()
-        return opened
+        try:
+            opened = _open(session, sharers, progress, is_given_up.wait)
+            if is_given_up.is_set():  # seen here too: the event loop may be closed by now, and call nobody back
+                opened.close()
+            return opened
+        finally:
+            is_over.set()
 
     loop = asyncio.get_running_loop()
     turns = _turns_of(loop)
     async with turns.free:
-        opening = turns.threads.submit(open_unless_given_up)
-        work = asyncio.wrap_future(opening)
+        work = loop.run_in_executor(turns.threads, open_unless_given_up)
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
             is_given_up.set()
             work.add_done_callback(_close_late)
             # asyncio.run waits for the loop's own threads alone: one of those waits for this one
-            ends: set[asyncio.Future[Any]] = {work, loop.run_in_executor(None, futures.wait, [opening])}
+            ends: set[asyncio.Future[Any]] = {work, loop.run_in_executor(None, is_over.wait)}
             await asyncio.wait(ends, timeout=_OPENING_ENDS_WITHIN)
             raise
 

@@ -87,7 +87,9 @@ def test_what_a_disconnect_cancelled_is_handled_after_the_next_connect(folder: P
     in_virtual_time(folder, story)
 
 
-def test_a_lock_at_the_wrong_moment_does_not_make_it_forget_how_far_it_was(folder: Path) -> None:
+def test_a_lock_at_the_wrong_moment_does_not_make_it_forget_how_far_it_was(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     """Nothing found because of a lock is not the same as nothing stored: then Telethon would begin anew."""
 
     async def story(town: Town) -> None:
@@ -96,7 +98,7 @@ def test_a_lock_at_the_wrong_moment_does_not_make_it_forget_how_far_it_was(folde
         town.alice.receives("while it was down", sender=town.bob)
         await town.telegram.go_down()
         starting = asyncio.create_task(client.start())
-        await asyncio.sleep(5)  # it has opened its session, and tries to connect
+        await town.until(lambda: "at connecting failed" in caplog.text)  # so it has opened its session
 
         with held(town.session, COMMITTING):
             await town.telegram.come_back()

@@ -3,12 +3,13 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from core.client.model import HealthState
+from core.client import preparation
+from core.client.model import FailureKind, HealthState
 from core.errors import SessionFileBusy
 from tests.client.town import Town, in_virtual_time
 from tests.telegram.clients import connected
@@ -20,7 +21,7 @@ TEXTS = [f"hello {number}" for number in range(5)]
 @contextmanager
 def held(session: Path, begin: str) -> Iterator[None]:
     """An operator's script in the middle of a transaction; while one commits, nobody may even read."""
-    writer = sqlite3.connect(session, isolation_level=None)
+    writer = sqlite3.connect(session, isolation_level=None, check_same_thread=False)
     try:
         writer.execute(begin)
         yield
@@ -61,6 +62,26 @@ async def test_a_chat_that_only_the_file_knows_is_waited_for(town: Town) -> None
 
     assert (await sending).raw_text == "hello"
     assert len(town.telegram.messages(town.group)) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_lock_taken_right_before_the_start_opens_the_file_is_told_as_such(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, check = town.client(), preparation._check
+    with ExitStack() as locks:
+
+        def check_and_come_too_late(path: str) -> None:
+            check(path)
+            locks.enter_context(held(town.session, COMMITTING))
+
+        monkeypatch.setattr(preparation, "_check", check_and_come_too_late)
+        assert not await client.start()
+
+    assert client.failure is not None
+    assert (client.failure.kind, client.failure.retryable) == (FailureKind.HELD, True)
+    monkeypatch.undo()
+    assert await client.start()
 
 
 def test_a_lock_without_end_is_told_as_such(folder: Path) -> None:

@@ -14,7 +14,7 @@ from telethon.tl import types
 from core.client.session import PatientSession, SessionClosed, create_private
 from core.client.session.file import LOCK_WAIT_MS
 from core.client.session.unsaved import Unsaved
-from core.errors import SessionFileBusy
+from core.errors import SessionFileBusy, SessionFileError
 from utils.clock import utc_now
 
 KEY = bytes(range(256))
@@ -83,10 +83,19 @@ def test_it_reads_what_telethon_wrote(path: Path) -> None:
 
 
 def test_opening_never_makes_a_file(path: Path) -> None:
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(SessionFileError):
         PatientSession(str(path))
 
     assert not path.exists()
+
+
+def test_a_lock_met_while_opening_is_named_and_leaves_nothing_open(session: PatientSession, path: Path) -> None:
+    session.close()
+    with closing(held(path, "EXCLUSIVE")), pytest.raises(SessionFileBusy) as caught:
+        PatientSession(str(path))
+
+    assert caught.value.retryable
+    assert str(path) not in [os.readlink(one) for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
 
 
 def test_between_saves_the_file_is_free_and_nothing_lies_beside_it(session: PatientSession, path: Path) -> None:

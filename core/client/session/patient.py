@@ -52,7 +52,8 @@ class SessionClosed(SessionFileError):
 class PatientSession(SessionRows):
     """A `telethon.sessions.SQLiteSession` over the same file and schema; one event loop uses it.
 
-    The file must exist (`create_private` makes one for a first login): a missing one raises sqlite3.OperationalError.
+    The file must exist (`create_private` makes one for a first login). Opening raises SessionFileBusy (somebody has it
+    locked), SessionFileDamaged and, for a missing file or a full disk, SessionFileError; then nothing stays open.
     After `close()` late calls of Telethon's are ignored and counted, and only `reopen()` opens the file again.
     """
 
@@ -62,7 +63,12 @@ class PatientSession(SessionRows):
         self._is_latched = False
         self._conn: sqlite3.Connection | None = None
         self._file: os.stat_result | None = None
-        super().__init__(session_id, store_tmp_auth_key_on_disk)
+        try:
+            with errors_named(str(session_id)):
+                super().__init__(session_id, store_tmp_auth_key_on_disk)
+        except SessionFileError:
+            self._let_go()
+            raise
         self._stored = self._login()
 
     @property
@@ -104,12 +110,16 @@ class PatientSession(SessionRows):
                 self.save()
             except SessionFileError as error:
                 logger.error("%s: its login could not be saved: %s", printable(self.filename), error)
-            with suppress(sqlite3.Error):
-                self._conn.close()
-            self._conn = None
+            self._let_go()
         if len(self._unsaved):
             logger.warning("%s: closed with %d unsaved rows", printable(self.filename), len(self._unsaved))
         self._is_latched = True
+
+    def _let_go(self) -> None:
+        if self._conn is not None:
+            with suppress(sqlite3.Error):
+                self._conn.close()
+            self._conn = None
 
     def reopen(self) -> None:
         """Let the next call open the file again; for who holds the session's lease."""
