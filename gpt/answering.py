@@ -218,6 +218,7 @@ class Answering:
     async def aclose(self) -> None:
         """End what is under way: whoever waits gets HelperClosed."""
         self._closed = True
+        self._streams.close()
         flights = self._flights.cancel_all()
         if flights:
             await asyncio.wait(flights)
@@ -231,6 +232,7 @@ class Answering:
         self._cache.after_fork()
         self._upkeep.after_fork()
         self._flights.after_fork()
+        self._streams.after_fork()
         if self._fleet is not None:
             self._fleet.after_fork()
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from gpt.errors import GptError, ReplyTimeout
+from gpt.closing import ClosableWaits
+from gpt.errors import GptError, HelperClosed, ReplyTimeout
 from gpt.model import Api, GptReply
 from gpt.passage import Passage
 from gpt.provider import Provider, Trial
@@ -54,11 +54,19 @@ class GptStream:
 class Reading:
     """A stream under way, past the gate. Leaving it ends both, and settles what it took."""
 
-    def __init__(self, stream: AsyncStream[Any], passage: Passage, stack: AsyncExitStack, trial: Trial) -> None:
+    def __init__(
+        self,
+        stream: AsyncStream[Any],
+        passage: Passage,
+        stack: AsyncExitStack,
+        trial: Trial,
+        waits: ClosableWaits,
+    ) -> None:
         self._stream = stream
         self._passage = passage
         self._stack = stack
         self._trial = trial
+        self._waits = waits
         self._pieces = Pieces(trial.question.api)
 
     async def __aenter__(self) -> Self:
@@ -86,8 +94,11 @@ class Reading:
         began = time.monotonic()
         failure: GptError
         try:
-            async with asyncio.timeout(max(self._trial.wire_left, 0)):
+            async with self._waits.within(max(self._trial.wire_left, 0)):
                 return await anext(self._stream, None)
+        except HelperClosed as closed:
+            failure = closed
+            failure.charged = True
         except TimeoutError:
             failure = ReplyTimeout("the reply was not whole in time", hint="timeout=… of the settings")
         except troubles() as error:
@@ -105,11 +116,21 @@ class Streams:
         self._provider = provider
         self._wire = wire
         self._timeout = timeout
+        self._waits = ClosableWaits()
+
+    def close(self) -> None:
+        """End those that are being opened or read, with HelperClosed; a later one is refused."""
+        self._waits.close()
+
+    def after_fork(self) -> None:
+        """In a child process: its parent's streams are its parent's."""
+        self._waits.after_fork()
 
     async def open(self, question: Question) -> Reading:
         """A stream to read; raises GptError. At most `timeout` seconds on the wire in all."""
         trial = Trial(question, until=time.monotonic() + question.deadline, wire_left=self._timeout)
-        return await self._provider.again_where_it_helps(self._open, trial)
+        async with self._waits.within(None):
+            return await self._provider.again_where_it_helps(self._open, trial)
 
     def reply(self, answer: Answer, question: Question) -> GptReply:
         """An answer as the caller gets it; raises EmptyReply."""
@@ -128,4 +149,4 @@ class Streams:
             wait = used_up(stream.response.headers)
             if wait:
                 await self._provider.pause(wait)
-            return Reading(stream, passage, stack.pop_all(), trial)
+            return Reading(stream, passage, stack.pop_all(), trial, self._waits)

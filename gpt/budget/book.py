@@ -171,8 +171,8 @@ class Book:
             return db.execute("INSERT OR IGNORE INTO told VALUES (?, ?, ?, ?, ?)", row).rowcount == 1
 
     def close(self) -> None:
-        """It is opened anew by the next call."""
-        if self._connection is not None:
+        """It is opened anew by the next call; one in memory stays as it is."""
+        if self._connection is not None and self.folder is not None:
             connection, self._connection = self._connection, None
             connection.close()
 

@@ -57,6 +57,8 @@ class Desk:
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
+        self._at_work = threading.Lock()
+        """Of whoever uses the ledger: the tally has a thread of its own, and after the end each settlement has."""
         self._thread: ThreadPoolExecutor | None = None
         self._ledger: Ledger | None = None
         self._tally = Tally(self._write_down)
@@ -131,8 +133,13 @@ class Desk:
         try:
             return call(*arguments)
         finally:
-            if self._is_closed and self._ledger is not None:
-                self._ledger.book.close()
+            with self._at_work:
+                self._put_away()
+
+    def _put_away(self) -> None:
+        """After the end the book is closed each time: nobody may come again."""
+        if self._is_closed and self._ledger is not None:
+            self._ledger.book.close()
 
     def _opened(self) -> Ledger:
         if self._ledger is None:
@@ -149,12 +156,14 @@ class Desk:
         return self._ledger
 
     def _reserve(self, held: Reservation) -> Decision:
-        outcome = self._opened().reserve(held)
-        self._note(held.day, outcome.spent)
+        with self._at_work:
+            outcome = self._opened().reserve(held)
+            self._note(held.day, outcome.spent)
         return outcome.decision
 
     def _settle(self, held: Reservation, spent: Amount) -> None:
-        self._note(held.day, self._opened().settle(held, spent))
+        with self._at_work:
+            self._note(held.day, self._opened().settle(held, spent))
 
     def _give_back(self, done: Future[Decision], held: Reservation) -> None:
         if not done.cancelled() and done.exception() is None and done.result().verdict is Verdict.ADMIT:
@@ -166,15 +175,14 @@ class Desk:
         import sqlite3
 
         try:
-            self._note(day, self._opened().count(day, spent, bots))
+            with self._at_work:
+                self._note(day, self._opened().count(day, spent, bots))
+                self._put_away()
         except (sqlite3.Error, OSError, GptError) as error:
             if not self._is_unwritable:
                 self._is_unwritable = True
                 _log.warning("the day's tokens and money are counted in memory only: %s", error)
             return False
-        finally:
-            if self._is_closed and self._ledger is not None:
-                self._ledger.book.close()
         self._is_unwritable = False
         return True
 

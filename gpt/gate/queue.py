@@ -42,6 +42,9 @@ class Queue(Generic[W]):
             for line in lane.values():
                 yield from line
 
+    def __contains__(self, one: W) -> bool:
+        return one in self._lanes[one.priority].get(one.bot, ())
+
     def waiting(self, priority: Priority) -> int:
         """How many may go before a newcomer of that priority, whoever they are."""
         return sum(count for lane, count in self._waiting.items() if lane <= priority)

@@ -101,10 +101,10 @@ class Turnstile:
         self._step()
 
     def _leave(self, waiter: Waiter) -> None:
-        """Cancelled: in the queue, with its slot, or refused at the same moment."""
-        if waiter.turn.cancelled() or not waiter.turn.done():
+        """Cancelled: in the queue, with its slot, or refused or passed over at the same moment."""
+        if waiter in self._queue:
             self._queue.remove(waiter)
-        elif waiter.turn.exception() is None:
+        elif not waiter.turn.cancelled() and waiter.turn.exception() is None:
             self._hand.put_back(waiter.turn.result())
         self._step()
 
@@ -130,6 +130,8 @@ class Turnstile:
 
     def _refuse(self, waiter: Waiter, now: int) -> None:
         self._queue.remove(waiter)
+        if waiter.turn.cancelled():  # it leaves at its next step
+            return
         self._tally.add("refused")
         again = self._turn(self._queue.ahead(waiter.priority, waiter.bot), now)
         waiter.turn.set_exception(busy(again - now))
@@ -165,7 +167,8 @@ class Turnstile:
         self._note_late(self._hand.drop_unusable(now, self._store.paused))
         while len(self._queue) and len(self._hand) and self._hand.first.at <= now and self._store.is_fresh(now):
             waiter = self._queue.take()
-            waiter.turn.set_result(self._hand.take(waiter.charge))
+            if not waiter.turn.cancelled():  # else it leaves at its next step
+                waiter.turn.set_result(self._hand.take(waiter.charge))
         if self._asked_at is not None and now - self._asked_at >= OVERDUE:
             self._asked_at = None
             self._store.give_up()

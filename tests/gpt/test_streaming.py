@@ -16,6 +16,7 @@ from gpt.errors import (
 )
 from gpt.openai_utils import Api, GptHelper, Source
 from tests.gpt.conftest import Helpers
+from tests.gpt.waiting import until
 from tests.openai_server import Answer, Manner, OpenAIServer, Text, Tokens, ToolCall
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.parametrize("api", list(Api))]
@@ -135,6 +136,36 @@ async def test_a_closed_helper_streams_nothing(helper: GptHelper, api: Api) -> N
 
     with pytest.raises(HelperClosed):
         await anext(aiter(helper.stream("When?", api=api)))
+
+
+async def test_closing_ends_streams_wherever_they_are(server: OpenAIServer, helpers: Helpers, api: Api) -> None:
+    """One waits for a piece, one for its reader, one at the gate; of each it is known whether it may cost something."""
+    helper = helpers(daily_tokens=100_000, timeout=30, deadline=300)
+    server.limit(2, 60)  # its headers say that the third must wait
+    limit = "max_completion_tokens" if api is Api.CHAT else "max_output_tokens"
+    server.answer(text="one two three four five six", manner=Manner.HANGING_MIDWAY)
+
+    async def read(prompt: str, go_on: asyncio.Event) -> None:
+        async for _piece in helper.stream(prompt, api=api, params={limit: 5_000}):
+            heard.add(prompt)
+            await go_on.wait()
+
+    heard: set[str] = set()
+    go_on, stop = asyncio.Event(), asyncio.Event()
+    go_on.set()
+    reading = [asyncio.create_task(read("When?", go_on)), asyncio.create_task(read("Where?", stop))]
+    await until(lambda: len(heard) == 2)
+    reading.append(asyncio.create_task(read("Who?", go_on)))
+    await until(lambda: helper.stats()["waiting"] == 1)
+
+    await helper.aclose()
+
+    stop.set()
+    ended = await asyncio.wait_for(asyncio.gather(*reading, return_exceptions=True), 10)
+    assert [type(one) for one in ended] == [HelperClosed] * 3
+    (budget,) = helper.stats()["budgets"].values()
+    assert 10_000 <= budget["tokens"] < 15_000
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("manner", [Manner.CLOSED_MIDWAY, Manner.ERROR_MIDWAY])

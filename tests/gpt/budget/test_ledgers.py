@@ -345,9 +345,22 @@ class TestEveryLedger:
                 await reserve(wallet, 10)
             await wallet.settle(held, Usage(8, 0))
 
-            assert wallet.stats()["tokens"] in (8, 0)  # memory ended with the wallet
+            assert wallet.stats()["tokens"] == 8
 
         with open_wallet(HUNDRED) as wallet:
+            run(story(wallet))
+
+    def test_all_that_is_open_at_the_end_may_be_settled_at_once(self, open_wallet: Open) -> None:
+        """Each late settlement has a thread of its own."""
+
+        async def story(wallet: Wallet) -> None:
+            held = [await reserve(wallet, 7) for _ in range(40)]
+            await wallet.close()
+            await asyncio.gather(*(wallet.settle(one, Usage(5, 0)) for one in held))
+
+            assert wallet.stats()["tokens"] == 200
+
+        with open_wallet(Limits(daily_tokens=1_000)) as wallet:
             run(story(wallet))
 
     def test_serves_several_event_loops(self, open_wallet: Open) -> None:

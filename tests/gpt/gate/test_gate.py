@@ -205,6 +205,40 @@ async def test_who_is_cancelled_with_its_turn_in_its_pocket_leaves_it_to_the_nex
 
 
 @virtually
+async def test_who_was_just_cancelled_gets_no_turn(street: Street) -> None:
+    """Its turn has come, and somebody else asks before it could leave."""
+    gate = street.gate(EVERY_TEN)
+    await street.come(gate)
+    leaver = street.come(gate)
+    await asyncio.sleep(0)
+    street.loop.now += 10.1
+
+    leaver.cancel()
+    await street.pass_through(gate, "patient")
+    await asyncio.wait([leaver])
+
+    assert (leaver.cancelled(), street.times, street.order[1:]) == (True, [0, 10.1], ["patient"])
+    assert gate.stats()["waiting"] == 0
+
+
+@virtually
+async def test_who_was_just_cancelled_is_not_refused_either(street: Street) -> None:
+    """A pause makes its deadline hopeless, and another one's step comes before it could leave."""
+    gate = street.gate(EVERY_TEN)
+    await street.come(gate)
+    leaver = street.come(gate, within=15)
+    await asyncio.sleep(0)
+    await gate.pause(60)
+    street.loop.now += 10.1
+
+    leaver.cancel()
+    await street.pass_through(gate, "patient")
+    await asyncio.wait([leaver])
+
+    assert (leaver.cancelled(), street.times, gate.stats()["refused"]) == (True, [0, 60], 0)
+
+
+@virtually
 async def test_a_pause_holds_all_and_only_lengthens(street: Street) -> None:
     gate = street.gate(EVERY_TEN)
     tasks = [street.come(gate) for _number in range(4)]
