@@ -1,22 +1,20 @@
 """The server in a thread of its own, for clients in the test's own loop or anywhere else."""
 
 import asyncio
-import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 
 from tests.openai_server.answers import Answer
 from tests.openai_server.limits import Kind, Limiter, Rule
 from tests.openai_server.requests import Request
 from tests.openai_server.server import Server
+from tests.server_thread import ServerThread
 
-START_SECONDS = 30
 
-
-class OpenAIServer:
+class OpenAIServer(ServerThread):
     """`with OpenAIServer() as server:` serves in a thread; everything here may be called from any other.
 
     client = AsyncOpenAI(base_url=server.base_url, api_key="sk-test")
@@ -25,29 +23,9 @@ class OpenAIServer:
     """
 
     def __init__(self) -> None:
+        super().__init__("openai")
         self._server = Server()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._error: BaseException | None = None
-        self._ready = threading.Event()
-        self._over: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._run, name="openai")
         self._port = 0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait(START_SECONDS)
-        if self._error is not None:
-            self._thread.join()
-            raise self._error
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        assert self._loop is not None
-        assert self._over is not None
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
 
     @property
     def base_url(self) -> str:
@@ -139,30 +117,14 @@ class OpenAIServer:
         server.rate_limited = server.abandoned = 0
 
     def _call(self, function: Any) -> None:
-        assert self._loop is not None
-
         async def called() -> None:
             function()
 
-        asyncio.run_coroutine_threadsafe(called(), self._loop).result()
+        asyncio.run_coroutine_threadsafe(called(), self.loop).result()
 
-    def _fail(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Keep what went wrong in a connection: to its client it is only a broken one."""
-        self._error = self._error or context.get("exception") or RuntimeError(context["message"])
-
-    def _run(self) -> None:
-        try:
-            asyncio.run(self._serve())
-        except BaseException as error:  # noqa: BLE001  # raised again by whoever entered
-            self._error = error
-        finally:
-            self._ready.set()
-
-    async def _serve(self) -> None:
+    @asynccontextmanager
+    async def _serving(self) -> AsyncIterator[None]:
         self._port = await self._server.start()
-        self._loop = asyncio.get_running_loop()
-        self._loop.set_exception_handler(self._fail)
-        self._over = asyncio.Event()
-        self._ready.set()
-        await self._over.wait()
+        asyncio.get_running_loop().set_exception_handler(self.fail)
+        yield
         await self._server.stop()
