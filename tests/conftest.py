@@ -10,12 +10,17 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.crash.proof import FULL, write_proof
 from tests.tool import Tool
 
 TABLES = pytest.StashKey[dict[str, str]]()
 SERVICES_REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
+
+# How long an example takes says something of the machine, which others use too.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -64,12 +64,16 @@ def test_lines_fit_the_terminal(tool: Tool, motley: Path, words: tuple[str, ...]
 
 @EVERY_WIDTH
 def test_nothing_is_cut_on_a_terminal(tool: Tool, motley: Path, columns: int) -> None:
-    """The same words as in a pipe, in other lines; the age of a young file may have grown by a second."""
+    """The same words as in a pipe, in other lines; but a young file grows older meanwhile."""
     before = tool.cleanup("-n", motley).stdout
     shown = on_terminal([*BARE, CLEANUP, "--color", "never", "-n", str(motley)], columns=columns, environ=tool.env())
     after = tool.cleanup("-n", motley).stdout
 
-    assert sorted(shown.replace("→", " ").split()) in (sorted(before.split()), sorted(after.split()))
+    assert _words(shown) in (_words(before), _words(after))
+
+
+def _words(text: str) -> list[str]:
+    return sorted(re.sub(r"\b\d+ s\b", "some s", text.replace("→", " ")).split())
 
 
 def test_a_pipe_has_one_line_for_each_finding(tool: Tool, motley: Path) -> None:

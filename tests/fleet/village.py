@@ -18,7 +18,7 @@ from tests.telegram import Account, Chat, Telegram, TelegramThread
 from utils.clock import utc_now
 
 GROUP_SIZE = 50
-WAIT_SECONDS = 60
+WAIT_SECONDS = 120
 CONFIGURATION = """
 [client]
 api_id = 1
@@ -178,7 +178,7 @@ class House:
 
 
 def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait until it holds; a minute is far more than any of it takes."""
+    """Wait until it holds; two minutes are far more than any of it takes."""
     ends_at = time.monotonic() + WAIT_SECONDS
     while not condition():
         assert time.monotonic() < ends_at, f"waited in vain: {what}"
