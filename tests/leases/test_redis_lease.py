@@ -460,3 +460,25 @@ def test_a_lease_that_its_living_owner_renews_no_more_is_watched_by_itself(world
         world.pass_time(RENEWED_EVERY)
 
     assert is_free == (True, False)
+
+
+def test_who_was_cut_off_and_came_back_keeps_what_it_is_granted_then(world: World) -> None:
+    """It was watched standing still; that says nothing of a lease that it has just got."""
+    alpha, beta = (world.host(name, loss=LeaseLoss.REQUIRE) for name in ("alpha", "beta"))
+    alpha.acquire()
+    world.pass_time(RENEWED_EVERY)
+    alpha.is_connected = False
+    for _look in range(10):
+        world.pass_time(TTL.total_seconds() / 6)
+        beta.looks_free()
+    assert not alpha.believes()
+    alpha.leases.pop(NAME).let_go()  # it cannot be told to Redis
+    beta.acquire(wait=world.wait)
+    beta.release()
+
+    alpha.is_connected = True
+    alpha.acquire()
+
+    with pytest.raises(LeaseHeld, match="on alpha"):
+        beta.acquire()
+    assert alpha.believes()

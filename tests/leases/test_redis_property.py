@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from tests.crash.proof import FULL
-from tests.leases.world import TTL, Host, World, never_waits, world_around
+from tests.leases.world import NAME, TTL, Host, World, never_waits, world_around
 from tests.valkey import Valkey
 from utils.leases import LeaseHeld, LeaseLoss, LeaseUnsettled
 
@@ -83,6 +83,13 @@ class Leases(RuleBasedStateMachine):
     @rule(name=NAMES)
     def cut_off(self, name: str) -> None:
         self.hosts[name].is_connected = False
+
+    @rule(name=NAMES)
+    def give_up(self, name: str) -> None:
+        """Its bot ends while the server is out of reach: nobody is told."""
+        host = self.hosts[name]
+        if not host.is_connected and host.leases:
+            host.leases.pop(NAME).let_go()
 
     @rule()
     def reconnect(self) -> None:

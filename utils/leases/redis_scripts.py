@@ -3,7 +3,7 @@
 Three kinds of hashes. `gavat:fleet`: whose server it is (`check`, `where`), which life of the server this is (`run_id`,
 `epoch`) and whether it is `settled`. `gavat:lease:NAME`: `owner`, `claim`, `generation`, `beat`, `expires_at`
 (milliseconds by the server's clock), `ttl`, `place`, `about`, `released`. `gavat:owner:TOKEN`: `renewed`, another text
-after each renewal of any of its leases, so that who has watched one of them stand still knows it of all.
+after each grant and renewal of any of its leases, so that who has watched one of them stand still knows it of all.
 
 A server that has started, or was emptied, may have forgotten leases or restored old ones: each such life is an epoch of
 its own, in which nobody is granted anything until one process has watched it for a TTL by its own clock. All live
@@ -41,6 +41,12 @@ local function whole(number) return string.format('%.0f', number) end
 
 local function register()
     if not fleet[4] then redis.call('HSET', KEYS[1], 'check', ARGV[3], 'where', ARGV[4]) end
+end
+
+-- Whoever has watched one of the owner's leases stand still must begin anew: it lives
+local function be_alive()
+    redis.call('HSET', 'gavat:owner:' .. ARGV[5], 'renewed', ARGV[1])
+    redis.call('PEXPIRE', 'gavat:owner:' .. ARGV[5], '2592000000')
 end
 
 local function hold(key, generation, claim, beat, place, about)
@@ -91,6 +97,7 @@ if lease.owner ~= ARGV[5] or lease.claim ~= ARGV[7] then
     generation = whole(math.max((tonumber(generation) or 0) + 1, now))
 end
 register()
+be_alive()
 hold(KEYS[2], generation, ARGV[7], '0', ARGV[8], ARGV[9])
 return {{'granted', '', generation}}
 """
@@ -104,8 +111,7 @@ server belongs to is written here only when it is settled: until then the live o
 RENEW = f"""{_BEGIN}
 -- KEYS[2…] leases; ARGV from 7, for each: generation, claim, beat, place, about, whether it may be restored
 register()
-redis.call('HSET', 'gavat:owner:' .. ARGV[5], 'renewed', ARGV[1])
-redis.call('PEXPIRE', 'gavat:owner:' .. ARGV[5], '2592000000')
+be_alive()
 
 local function renew(key, at)
     local generation, claim = ARGV[at], ARGV[at + 1]
