@@ -45,11 +45,13 @@ SAMPLE_STATE := build/sample-state
 NEEDS_A_PERSON := 3
 
 BIN := .venv/bin
-# The environment is made anew when the pins or the interpreter behind $(PYTHON) change: their checksum is in the stamps' names.
+# What the environment was made from stands as a checksum in the names of its stamps. Another interpreter behind $(PYTHON)
+# makes it anew; other pins are installed over what is there, beside the packages that handlers brought along.
 INTERPRETER := $(shell { $(PYTHON) -c 'import sys; print(sys.base_prefix, sys.version)'; } 2> /dev/null)
-KEY := $(shell { echo "$(subst ",,$(INTERPRETER))"; cat requirements/base.txt requirements/dev.txt; } | cksum | cut -d' ' -f1)
-RUN_READY := .venv/ready-to-run-$(KEY)
-TEST_READY := .venv/ready-to-test-$(KEY)
+checksum = $(shell { echo "$(subst ",,$(INTERPRETER))"; cat /dev/null $(1); } | cksum | cut -d' ' -f1)
+MADE := .venv/made-$(call checksum)
+RUN_READY := .venv/ready-to-run-$(call checksum,requirements/base.txt)
+TEST_READY := .venv/ready-to-test-$(call checksum,requirements/base.txt requirements/dev.txt)
 PIP_INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --use-pep517 --require-hashes
 
 PIN := --no-config --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -147,9 +149,13 @@ check-python:
 	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { \
 		echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
-$(RUN_READY): | check-python
-	@echo "building .venv from requirements/base.txt ..." >&2
+$(MADE): | check-python
+	@echo "making .venv ..." >&2
 	@$(PYTHON) -m venv --clear .venv
+	@touch $@
+
+$(RUN_READY): | $(MADE)
+	@echo "adding requirements/base.txt to .venv ..." >&2
 	@$(PIP_INSTALL) -r requirements/base.txt
 	@touch $@
 

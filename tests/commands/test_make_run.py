@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -75,3 +77,32 @@ def test_make_run_fails_where_the_command_does(tool: Tool, bots: Path) -> None:
 
     assert done.returncode != 0
     assert "there is no such folder" in done.stderr
+
+
+def test_only_another_interpreter_makes_the_environment_anew(tmp_path: Path) -> None:
+    """A running fleet lives in it, with packages that its handlers brought along."""
+    shutil.copy(f"{ROOT}/Makefile", tmp_path)
+    shutil.copytree(f"{ROOT}/requirements", tmp_path / "requirements")
+    (tmp_path / ".venv").mkdir()
+
+    def planned(*words: str) -> str:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+        command = ["make", "-n", "lint", *words]
+        return subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True).stdout
+
+    for stamp in re.findall(r"touch (\S+)", planned()):
+        (tmp_path / stamp).touch()
+    as_it_is = planned()
+    with (tmp_path / "requirements" / "dev.txt").open("a") as pins:
+        pins.write("# a newer linter\n")
+    other_linter = planned()
+    with (tmp_path / "requirements" / "base.txt").open("a") as pins:
+        pins.write("# a newer Telethon\n")
+    other_telethon = planned()
+
+    assert [("--clear" in plan, "base.txt" in plan, "dev.txt" in plan) for plan in (as_it_is, other_linter)] == [
+        (False, False, False),
+        (False, False, True),
+    ]
+    assert ("--clear" in other_telethon, "-r requirements/base.txt" in other_telethon) == (False, True)
+    assert "--clear" in planned("PYTHON=/bin/false")
