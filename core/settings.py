@@ -47,7 +47,7 @@ class Room(NamedTuple):
     section: str
     """Table of gavat.toml that its keys stand in."""
     settings: Callable[..., Any]
-    """The class; its field names are the keys, its defaults the defaults."""
+    """The class, or what makes one and raises ConfigError; its field names are the keys, its defaults the defaults."""
     declarations: Mapping[str, Declaration]
     """By field name."""
     tables: Tables = Tables.ONE
@@ -183,12 +183,24 @@ def _refuse_unknown_tables(document: dict[str, Any], rooms: tuple[Room, ...], pa
     sections = {room.section: room for room in rooms}
     for section, table in document.items():
         if section not in sections:
-            shown = printable(section)
-            raise ConfigError(f"unknown table [{shown}]", path=path, hint=did_you_mean(section, set(sections)))
+            raise _unknown(section, table, rooms, path)
         if not isinstance(table, dict):
             raise ConfigError(f"{section} must be a table: [{section}]", path=path)
         if sections[section].tables is Tables.ONE:
             _refuse_unknown_keys(table, sections[section], f"[{section}]", path)
+
+
+def _unknown(name: str, value: object, rooms: tuple[Room, ...], path: str) -> ConfigError:
+    """What is said of a table that nobody declared, or of a key that stands above all tables."""
+    shown = printable(name)
+    if isinstance(value, dict):
+        hint = did_you_mean(name, {room.section for room in rooms})
+        return ConfigError(f"unknown table [{shown}]", path=path, hint=hint)
+    known = [room for room in rooms if name in room.declarations]
+    tables = [f"[{room.section}]" if room.tables is Tables.ONE else f"[{room.section}.NAME]" for room in known]
+    hint = f"it belongs into {' or '.join(tables)}" if tables else None
+    hint = hint or did_you_mean(name, {key for room in rooms for key in room.declarations})
+    return ConfigError(f"key {shown} stands in no table", path=path, hint=hint)
 
 
 def _refuse_unknown_keys(table: dict[str, Any], room: Room, where: str, path: str) -> None:

@@ -9,4 +9,6 @@ documents   data → JSON documents (`docs/schema/`)
 sessions_text  the same data → lines for people
 log_lines   log records → lines of text or JSON
 output      where text and JSON go: colour, quiet, progress
+streams     stdout and stderr that take any text; how wide the terminal is
+help_text   help as wide as the terminal
 """

@@ -12,13 +12,17 @@ from typing import NoReturn, Protocol
 
 from core import __version__
 from core.commands import exit_codes
+from core.commands.help_text import HelpFormatter
 from core.commands.output import Output
 from core.commands.programs import PROGRAMS, Program
+from core.commands.streams import ready_streams
 from core.errors import ConfigError, GavatError, RunLockHeld, RunUnfinished
 from utils.redact import printable
 
-_AS_NEAR_AS_A_SLIP = 0.7
-"""How alike (difflib) a word must be to a command to be taken for one misspelt: `reprot` has 0.83."""
+_AS_NEAR_AS_A_SLIP = 0.66
+"""How alike (difflib) a word must be to a command to be taken for one misspelt: `reprot` has 0.83, `rum` 0.67."""
+_WITH_A_VALUE = ("--color", "--min-age", "--plan-out", "--apply", "--logs")
+"""Options of the commands that need not be named: the word behind them is no command."""
 
 
 class CommandModule(Protocol):
@@ -32,13 +36,6 @@ class CommandModule(Protocol):
 
     def run(self, arguments: argparse.Namespace, output: Output) -> int:
         """Do it and return the exit code; raises GavatError."""
-
-
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    def __init__(self, prog: str) -> None:
-        # A width of our own: argparse would load shutil, and with it every compression module, to ask the terminal.
-        columns = os.environ.get("COLUMNS", "")
-        super().__init__(prog, width=min(120, int(columns)) if columns.isdigit() else 100)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -55,6 +52,7 @@ def run_program(program: Program, argv: Sequence[str] | None) -> int:
     """Run one script's command line and return its exit code; nothing is raised but SystemExit of `--help`."""
     if argv is None:
         gc.disable()  # a process of one command ends before cycles matter; collecting costs a tenth of a large look
+    ready_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     output = Output.for_arguments(words)
     command = program.default or ""
@@ -72,8 +70,8 @@ def run_program(program: Program, argv: Sequence[str] | None) -> int:
     except GavatError as error:
         output.error(error)
         return _code_of(error, program.usage_codes.get(command, exit_codes.USAGE))
-    except KeyboardInterrupt:
-        output.say_interrupted()
+    except KeyboardInterrupt as stop:
+        output.say_interrupted(str(stop))
         return exit_codes.INTERRUPTED
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -99,7 +97,7 @@ def _tell_commands(program: Program, words: Sequence[str]) -> NoReturn:
         usage=f"{program.script} COMMAND …",
         description=program.purpose,
         epilog=f"commands:\n{_listed(program)}\n\nEach says more: {program.script} COMMAND --help",
-        formatter_class=_Formatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     parser.words = (program.script,)
@@ -116,7 +114,7 @@ def _take_command(program: Program, words: list[str]) -> str | None:
     Raises ConfigError when it looks like a command of either script and there is no such file or folder.
     """
     for index, word in enumerate(words):
-        if not word.startswith("-") and words[index - 1 : index] not in (["--color"], ["--min-age"]):
+        if not word.startswith("-") and not (index and words[index - 1] in _WITH_A_VALUE):
             if word in program.commands:
                 return _take_verb(program, words, index)
             if not os.path.lexists(word):
@@ -161,14 +159,28 @@ def _refuse_misspelt(program: Program, words: Sequence[str], index: int) -> None
     scripts = {name: one.script for one in (*PROGRAMS, program) for name in one.commands}
     near = get_close_matches(word, scripts, n=1, cutoff=_AS_NEAR_AS_A_SLIP)
     if not near:
+        _refuse_unknown(program, words, index)
         return  # the command that is meant will say that there is no such folder
     script = scripts[near[0]]
-    meant = command_line(script, *words[:index], near[0], *words[index + 1 :])
+    meant = command_line(script, *words[:index], *near[0].split(), *words[index + 1 :])
     if near[0] == word:
         raise ConfigError(f"{word} belongs to {script}", hint=meant)
     other = "" if script == program.script else f" of {script}"
     message = f"there is no command, file or folder {printable(word)}"
     raise ConfigError(message, hint=f"did you mean {near[0]}{other}? {meant}")
+
+
+def _refuse_unknown(program: Program, words: Sequence[str], index: int) -> None:
+    """Say at once that a word is nothing at all, unless it may be a path, or others are named that are there."""
+    from core.commands.pastable import command_line
+
+    word = words[index]
+    may_be_meant = not word or "/" in word or os.path.lexists(f"{word}.session") or any(map(os.path.lexists, words))
+    if program.default is None or may_be_meant:
+        return
+    commands = ", ".join(name for name in program.commands if " " not in name)
+    hint = f"commands: {commands}; see {command_line(program.script, '--help')}"
+    raise ConfigError(f"there is no command, file or folder {printable(word)}", hint=hint)
 
 
 def _parser(program: Program, command: str, module: CommandModule) -> argparse.ArgumentParser:
@@ -178,7 +190,7 @@ def _parser(program: Program, command: str, module: CommandModule) -> argparse.A
         prog=f"{program.script} [{command}]" if default else f"{program.script} {command}",
         description=f"{program.purpose}\n\n{module.SUMMARY}" if default else module.SUMMARY,
         epilog=f"{commands}examples:\n{module.EXAMPLES}",
-        formatter_class=_Formatter,
+        formatter_class=HelpFormatter,
         allow_abbrev=False,
     )
     parser.words = (program.script, command)
@@ -200,9 +212,9 @@ def add_to_parser(parser: argparse.ArgumentParser, program: Program, command: st
 def add_common_arguments(parser: argparse.ArgumentParser, program: Program) -> None:
     """Declare the arguments that every command has."""
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout and nothing else")
-    parser.add_argument(
-        "--color", choices=("auto", "always", "never"), default="auto", help="colour; auto: on a terminal only"
-    )
+    colours = ("auto", "always", "never")
+    when = f"colour: {colours[0]} (on a terminal only), {colours[1]} or {colours[2]}"
+    parser.add_argument("--color", choices=colours, default=colours[0], metavar="WHEN", help=when)
     parser.add_argument("--version", action="version", version=f"gavatcore {__version__}")
     parser.set_defaults(program=program)
 

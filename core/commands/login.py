@@ -183,7 +183,12 @@ def _text(path: str, given: str, result: LoginResult) -> list[str]:
             f"The old one is in {printable(result.quarantine or '')}; to take this back: {undo}",
             "Its login stays valid until it is ended in a Telegram app: Settings, Devices.",
         ]
-    return [*lines, f"Next: client = GavatClient({path!r}, api_id=…, api_hash=…); see docs/client.md"]
+    running = command_line("python -m core", "run", path)
+    return [
+        *lines,
+        f"Next: {running}",
+        f"or in a program: client = GavatClient({path!r}, api_id=…, api_hash=…); see docs/client.md",
+    ]
 
 
 def _document(path: str, result: LoginResult) -> dict[str, object]:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+from core.commands.streams import terminal_columns
 from core.errors import GavatError
 from utils.redact import printable
 
@@ -72,13 +73,7 @@ class Output:
     @property
     def width(self) -> int | None:
         """Columns of the terminal that stdout is; None in a pipe or file, where a line may have any length."""
-        columns = os.environ.get("COLUMNS", "")
-        if not sys.stdout.isatty():
-            return None
-        try:
-            return int(columns) if columns.isdigit() else os.get_terminal_size(sys.stdout.fileno()).columns or None
-        except OSError:  # a terminal that does not know its size
-            return None
+        return terminal_columns()
 
     def wrapped(self, text: str, *, indent: int) -> list[str]:
         """The text as lines that fit the terminal, each after the first indented; one line where there is none."""
@@ -114,10 +109,10 @@ class Output:
                 }
             )
 
-    def say_interrupted(self) -> None:
-        """Say that the work was broken off."""
+    def say_interrupted(self, left: str) -> None:
+        """Say that the work was broken off and, where it is known, how it left the sessions."""
         self.clear_progress()
-        print("interrupted; every session is whole, in place or in its copy", file=sys.stderr)
+        print(f"interrupted; {left}" if left else "interrupted", file=sys.stderr)
 
     @property
     def shows_progress(self) -> bool:

@@ -7,14 +7,15 @@ import re
 import shlex
 import sys
 
+from core.commands.streams import is_sayable
 from core.state.settings import ROOT
 
 _CORE = "python -m core"
 _PLACES = {"cleanup_sessions.py": "cleanup_sessions.py", "monitor_system.py": "monitor_system.py", _CORE: "core"}
 """Where each program lies, below the folder of the scripts: Python runs a package by its folder too."""
 _RUN_AS_MODULE = "__main__.py"
-_VARIABLES = ("GAVAT_CONFIG", "GAVAT_STATE")
-"""What may have been set for this one call, and decides where the history and the copies are."""
+_VARIABLES = ("GAVAT_CONFIG", "GAVAT_STATE", "GAVAT_SESSIONS")
+"""What may have been set for this one call, and decides where the history, the copies and the sessions are."""
 _NEEDS_BYTES = re.compile(r"[^ -~]|['\\]")
 
 
@@ -34,9 +35,13 @@ def as_user(user: str) -> str:
 
 def quoted(word: str) -> str:
     r"""One word for a shell, on one line and safe to print: `$'…\x1b…'` where it holds what is not printable."""
-    if word.isprintable():
+    if word.isprintable() and is_sayable(word):
         return shlex.quote(word)
-    return "$'" + "".join(char if char.isalnum() else _NEEDS_BYTES.sub(_bytes_of, char) for char in word) + "'"
+    return "$'" + "".join(map(_in_quotes, word)) + "'"
+
+
+def _in_quotes(char: str) -> str:
+    return char if char.isalnum() and is_sayable(char) else _NEEDS_BYTES.sub(_bytes_of, char)
 
 
 def _bytes_of(found: re.Match[str]) -> str:

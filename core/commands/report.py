@@ -60,6 +60,10 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     wiring = wire()
     now = utc_now()
     targets, wrong = session_folders(wiring, arguments.folders, recursive=arguments.recursive)
+    if arguments.folders and not targets and not output.json:
+        for one in wrong:
+            output.error(one)
+        return exit_codes.USAGE
     folders = [target.folder for target in targets]
     depth = Depth.INSIDE if arguments.deep else Depth.OUTSIDE
     view = collect_fleet(folders, wiring.state, depth=depth, now=now)
@@ -112,7 +116,7 @@ def _kept(view: FleetView, output: Output, state: StateFolder) -> list[str]:
         ("backups", _logins(view.backups, state.backups, "backup", "backups")),
         *_set_aside(view.set_aside),
     ]
-    return [*(line for name, value in facts for line in _fact(name, value, output)), *_runs(view)]
+    return [line for name, value in [*facts, *_runs(view)] for line in _fact(name, value, output)]
 
 
 def _fact(name: str, value: str, output: Output) -> list[str]:
@@ -163,13 +167,13 @@ def _set_aside(aside: SetAsideView) -> list[tuple[str, str]]:
     return [("set aside", "; ".join(told))] if told else []
 
 
-def _runs(view: FleetView) -> list[str]:
+def _runs(view: FleetView) -> list[tuple[str, str]]:
     from core.commands.runs_text import run_line
 
     if view.runs is None:
-        return ["last runs   cannot be read"]
+        return [("last runs", "cannot be read")]
     texts = [run_line(run, at_work=view.pid_at_work) for run in view.runs] or ["none yet"]
-    return [f"{'' if index else 'last runs':<12}{text}" for index, text in enumerate(texts)]
+    return [("" if index else "last runs", text) for index, text in enumerate(texts)]
 
 
 def _next_step(view: FleetView, folders: Sequence[str], recursive: bool) -> list[str]:

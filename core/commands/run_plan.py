@@ -67,7 +67,7 @@ def read_plan(targets: Sequence[str], fleet: BotController | None = None) -> Run
 def refuse_unusable(plan: RunPlan) -> None:
     """Raise ConfigError where a fleet should not begin: nothing to run, or settings of a bot that is not there."""
     if not plan.bots:
-        login = command_line("python -m core", "login", "NAME")
+        login = command_line("python -m core", "login", os.path.join(plan.sessions[0], "NAME"))
         raise ConfigError("there is no session in it", path=plan.sessions[0], hint=f"log in to have one: {login}")
     for name in plan.strays:
         raise ConfigError(f"[bots.{printable(name)}]: there is no such session", hint=plan.hint_for(name))

@@ -175,7 +175,9 @@ def _tell_begin(plan: RunPlan) -> None:
     logger.info("%s to start, %d at a time", plural(count, "bot"), plan.wiring.fleet.at_once)
     deaf = sum(not bot.hears for bot in plan.wanted)
     if deaf:
-        logger.warning("%d of %d bots have no handlers: they stay connected, and answer nobody", deaf, count)
+        they = ("has", "it stays", "answers") if deaf == 1 else ("have", "they stay", "answer")
+        message = "%d of %s %s no handlers: %s connected, and %s nobody"
+        logger.warning(message, deaf, plural(count, "bot"), *they)
 
 
 def _tell_change(change: Change) -> None:

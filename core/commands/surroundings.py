@@ -68,9 +68,10 @@ def _process_text(one: ProcessView, now: datetime) -> str:
 
 
 def _logs(around: Surroundings) -> list[tuple[str, str]]:
-    logs, where = around.logs, ", ".join(printable(folder) for folder in around.log_folders)
+    logs = around.logs
     if not logs.files:
-        return [("logs", f"no *.log in {where}; --logs DIR names another folder")]
+        where = " or ".join(_folder_text(folder) for folder in around.log_folders)
+        return [("logs", f"there is no *.log in {where}; --logs DIR names another folder")]
     unread = f", {plural(logs.unread, 'file')} not read" if logs.unread else ""
     total = _troubles(sum(one.locked for one in logs.files), *(sum(column) for column in _other_columns(logs)))
     head = f"{plural(len(logs.files), 'file')}, {size_text(logs.bytes)}{unread}; in the last "
@@ -78,6 +79,10 @@ def _logs(around: Surroundings) -> list[tuple[str, str]]:
     loud = [one for one in logs.files if one.locked or one.rate_limited or one.tracebacks]
     loud.sort(key=lambda one: (-one.locked, -one.rate_limited, -one.tracebacks))
     return [*told, *(("", _log_text(one)) for one in loud[:_MOST_LOGS] if len(logs.files) > 1)]
+
+
+def _folder_text(path: str) -> str:
+    return "the current folder" if path == "." else f"{printable(path.rstrip('/'))}/"
 
 
 def _other_columns(logs: LogsView) -> tuple[list[int], list[int]]:

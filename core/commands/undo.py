@@ -53,12 +53,12 @@ def _list(state: StateFolder, output: Output) -> int:
         output.document({"schema": {"name": "gavat.runs", "version": 1}, "runs": [one._asdict() for one in runs]})
     else:
         at_work = pid_at_work(state)
-        output.lines([run_line(one, at_work=at_work) for one in runs])
+        output.lines([run_line(one, at_work=at_work) for one in runs] or ["There is no run yet."])
     return exit_codes.DONE
 
 
 def _undo(run_id: str, state: StateFolder, output: Output) -> int:
-    from core.commands.wiring import interruption
+    from core.commands.wiring import UNTOUCHED, WHOLE, interruption
     from core.session_files.undoing.undo import Undoer
     from core.state import RunHistory, new_run_id, run_lock
     from utils.clock import utc_now
@@ -85,7 +85,7 @@ def _undo(run_id: str, state: StateFolder, output: Output) -> int:
     else:
         output.lines(_text(results, run_id, len(changes)))
     if interrupted:
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(WHOLE if results else UNTOUCHED)
     return code
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from core.monitoring import CopyView, SessionView
     from core.monitoring.live import LiveView
-    from core.session_files.model import Contents, PlanEntry
+    from core.session_files.model import Contents, FileInspection, PlanEntry
     from core.state import Change
 
 SUMMARY = (
@@ -181,7 +181,7 @@ def _put_back(view: SessionView, copy: CopyView, now: datetime) -> str:
 
 def _facts(view: SessionView, now: datetime) -> list[tuple[str, str]]:
     from core.commands.sessions_text import moment_text, usage_text
-    from core.session_files.model import JournalMode, Usage
+    from core.session_files.model import Usage
     from utils.clock import from_epoch
     from utils.redact import printable
     from utils.units import size_text
@@ -197,8 +197,7 @@ def _facts(view: SessionView, now: datetime) -> list[tuple[str, str]]:
         written = moment_text(from_epoch(family.main.modified_ns / 1e9), now)
         size = size_text(family.main.size)
         facts.append(("file", f"{size}, mode {family.main.mode:04o}, uid {family.main.uid}, written {written}"))
-        mode = seen.header.journal_mode
-        facts.append(("journal", "mode not known" if mode is JournalMode.UNKNOWN else f"{mode.value} mode (header)"))
+        facts.append(("journal", _journal_text(seen)))
     for one in family.sidecars:
         found = f"{size_text(one.stat.size)}, written {moment_text(from_epoch(one.stat.modified_ns / 1e9), now)}"
         heat = f", {one.heat.value}" if one.heat else ""
@@ -211,6 +210,15 @@ def _facts(view: SessionView, now: datetime) -> list[tuple[str, str]]:
     if seen.contents is not None:
         facts.append(("inside", _inside(seen.contents)))
     return facts
+
+
+def _journal_text(seen: FileInspection) -> str:
+    from core.session_files.model import HeaderKind, JournalMode, Usage
+
+    if seen.header.kind is HeaderKind.UNREAD and seen.occupancy.usage is Usage.IN_USE:
+        return "mode not read while in use"
+    mode = seen.header.journal_mode
+    return "mode not known" if mode is JournalMode.UNKNOWN else f"{mode.value} mode (header)"
 
 
 def _inside(contents: Contents) -> str:

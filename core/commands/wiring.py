@@ -109,11 +109,30 @@ def session_targets(wiring: Wiring, named: Sequence[str], *, recursive: bool) ->
         else:
             folders.append(name)
     targets, problems = session_folders(wiring, folders, recursive=recursive) if folders or not named else ([], [])
+    problems = [_no_such(one, wiring) if one.path and not os.path.lexists(one.path) else one for one in problems]
     known = {target.folder for target in targets}
     return [
         *targets,
         *(Target(folder, frozenset(only)) for folder, only in files.items() if folder not in known),
     ], problems
+
+
+def _no_such(problem: ConfigError, wiring: Wiring) -> ConfigError:
+    """The problem of a name that is neither folder nor session, with the session that is named nearly so."""
+    from contextlib import suppress
+    from difflib import get_close_matches
+
+    from core.session_files.looking.listing import SUFFIX
+
+    folder, name = os.path.split(problem.path or "")
+    known: dict[str, str] = {}
+    for place in [folder] if folder else ["", *wiring.files.sessions]:
+        with suppress(OSError):  # what cannot be listed holds nothing to be proposed
+            found = (one.removesuffix(SUFFIX) for one in os.listdir(place or ".") if one.endswith(SUFFIX))
+            known |= {one: os.path.join(place, one) for one in found}
+    near = get_close_matches(name.removesuffix(SUFFIX), known, n=1)
+    hint = f"did you mean {printable(known[near[0]])}?" if near else problem.hint
+    return ConfigError("there is no such folder or session", path=problem.path, hint=hint)
 
 
 def in_session_folders(name: str, wiring: Wiring) -> str:
@@ -134,8 +153,12 @@ def why_no_folder(path: str, *, told: bool) -> ConfigError | None:
     if not path:
         return ConfigError("an empty folder name", hint="is a variable of your shell not set?")
     if not os.path.exists(path):
-        default = "name the folder of your *.session files, or set GAVAT_SESSIONS"
-        return ConfigError("there is no such folder", path=path, hint=None if told else default)
+        from core.session_files.looking.listing import SUFFIX
+
+        if not os.path.lexists(path + SUFFIX):
+            default = "name the folder of your *.session files, or set GAVAT_SESSIONS"
+            return ConfigError("there is no such folder", path=path, hint=None if told else default)
+        path += SUFFIX  # a session may be named without its ending
     if not os.path.isdir(path):
         from core.commands.pastable import command_line
 
@@ -155,6 +178,11 @@ def _in_state_folder(path: str) -> bool:
     return True
 
 
+WHOLE = "every session is whole, in place or in its copy"
+UNTOUCHED = "no session was changed"
+"""How an interrupted run leaves the sessions: the argument of the KeyboardInterrupt that ends it."""
+
+
 @contextmanager
 def interruption() -> Iterator[list[int]]:
     """Collect SIGINT and SIGTERM instead of dying, so that the batch at work is finished; the second one ends."""
@@ -162,7 +190,7 @@ def interruption() -> Iterator[list[int]]:
 
     def note(number: int, _frame: FrameType | None) -> None:
         if received:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(WHOLE)
         received.append(number)
 
     before = {number: getsignal(number) for number in (SIGINT, SIGTERM)}

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from core.client.settings import parse_api_id
+from core.errors import ConfigError
 from core.fleet.proxy import Proxy, parse_proxy
 from core.settings import (
     CONFIG_VARIABLE,
@@ -125,9 +126,20 @@ _PRIVATE = "functions for private messages: mybot.handlers:answer"
 _GROUP = "functions for messages in groups: mybot.handlers:listen"
 _MARKED = "functions marked with events.register(…): mybot.handlers:edited"
 
+
+def _possible(**given: Any) -> FleetSettings:
+    """The settings; raises ConfigError where one contradicts another."""
+    settings = FleetSettings(**given)
+    low, high = (one.total_seconds() for one in (settings.stagger_min, settings.stagger_max))
+    if low > high:
+        message = f"stagger_min ({low:g} s) is longer than stagger_max ({high:g} s)"
+        raise ConfigError(message, hint="set both, GAVAT_STAGGER_MIN and GAVAT_STAGGER_MAX, or both in [fleet]")
+    return settings
+
+
 FLEET_ROOM = Room(
     "fleet",
-    FleetSettings,
+    _possible,
     {
         "at_once": Declaration("GAVAT_AT_ONCE", parse_count, "how many bots start at a time"),
         "stagger_min": Declaration("GAVAT_STAGGER_MIN", parse_duration, "shortest time between two starts"),

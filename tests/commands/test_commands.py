@@ -16,8 +16,8 @@ from core.commands.programs import CORE as CORE_PROGRAM
 from core.commands.programs import MONITOR as MONITOR_PROGRAM
 from core.commands.programs import Program
 from core.findings import FINDINGS
-from core.state import StateFolder, run_lock
-from tests.tool import BARE, CLEANUP, Tool
+from core.state import RunHistory, StateFolder, run_lock
+from tests.tool import BARE, CLEANUP, ROOT, Tool
 
 PROGRAMS = ((CLEANUP_PROGRAM, "cleanup"), (MONITOR_PROGRAM, "monitor"), (CORE_PROGRAM, "core"))
 COMMANDS = [(program.script, way, name) for program, way in PROGRAMS for name in program.commands]
@@ -37,7 +37,7 @@ def test_every_command_helps_with_examples(tool: Tool, script: str, way: str, na
 @pytest.mark.parametrize(("program", "way"), PROGRAMS)
 def test_the_default_help_lists_every_command(tool: Tool, program: Program, way: str) -> None:
     """A reader of --help finds all there is."""
-    listed = getattr(tool, way)("--help").stdout
+    listed = getattr(Tool(tool.state, {"COLUMNS": "120"}), way)("--help").stdout
 
     known = program.commands.items()
     assert all(re.search(rf"^  {name} +{re.escape(line)}$", listed, re.MULTILINE) for name, line in known)
@@ -49,6 +49,7 @@ def test_the_default_help_lists_every_command(tool: Tool, program: Program, way:
         ((), "a command is missing · see "),
         (("--json",), "a command is missing · see "),
         (("bots",), "there is no command bots · see "),
+        (("rum",), "there is no command, file or folder rum · did you mean run? "),
         (("lgoin", "x"), "there is no command, file or folder lgoin · did you mean login? "),
         (("undo",), "undo belongs to cleanup_sessions.py · "),
     ],
@@ -148,7 +149,7 @@ def test_sigterm_ends_a_run_with_130_and_whole_files(tool: Tool, crashed: Path) 
         _out, errors = process.communicate()
 
     assert process.returncode == 130
-    assert b"interrupted" in errors
+    assert b"interrupted; every session is whole, in place or in its copy" in errors
     assert tool.cleanup(crashed).returncode == 0
     assert not list(crashed.glob("*-journal"))
 
@@ -215,3 +216,51 @@ def test_undo_without_a_name_lists_the_runs(tool: Tool, crashed: Path) -> None:
     run_id = json.loads(tool.cleanup("--json", crashed).stdout)["run_id"]
 
     assert re.fullmatch(rf"{run_id}  [-0-9]+ [0-9:]+  files \S+  1 change  exit 0\n", tool.cleanup("undo").stdout)
+
+
+def test_a_history_without_runs_says_so(tool: Tool) -> None:
+    state = StateFolder(str(tool.state))
+    state.make()
+    with RunHistory.open(state):
+        pass
+
+    listed = tool.cleanup("undo")
+
+    assert (listed.returncode, listed.stdout, listed.stderr) == (0, "There is no run yet.\n", "")
+
+
+INTERRUPTED_AT = """\
+import signal, sys
+
+def interrupt(event, arguments):
+    if event == sys.argv[1] and arguments[0] == sys.argv[2]:
+        sys.argv[1] = ""
+        signal.raise_signal(signal.SIGINT)
+
+sys.addaudithook(interrupt)
+sys.path.insert(0, sys.argv[3])
+from core.commands.cleanup import main
+sys.exit(main(sys.argv[4:]))
+"""
+"""`cleanup_sessions.py` that gets Ctrl-C at a certain moment (sys.addaudithook)."""
+
+
+@pytest.mark.parametrize(
+    ("moment", "said", "told"),
+    [
+        (("import", "core.commands.files.work"), "interrupted\n", ""),
+        (("open", "FOLDER"), "interrupted; no session was changed\n", "Mended 0 of 2 in "),
+    ],
+)
+def test_an_interruption_tells_only_what_is_true(
+    tool: Tool, crashed: Path, moment: tuple[str, str], said: str, told: str
+) -> None:
+    """Before anything began there is no copy to speak of, and no run to take back."""
+    event, argument = (word.replace("FOLDER", str(crashed)) for word in moment)
+
+    done = tool.run(*BARE, "-c", INTERRUPTED_AT, event, argument, ROOT, crashed)
+
+    assert (done.returncode, done.stderr) == (130, said)
+    assert told in done.stdout
+    assert "Take it back" not in done.stdout
+    assert (crashed / "hot.session-journal").exists()

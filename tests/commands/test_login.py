@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import signal
 import sqlite3
 import subprocess
@@ -126,6 +127,7 @@ def test_a_code_and_a_password_log_in(place: Place) -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     assert f"Logged in as alice (id {place.alice.id})." in done.stdout
+    assert re.search(rf"^Next: .*/core run {place.session}$", done.stdout, re.MULTILINE)
     assert f"GavatClient('{place.session}'" in done.stdout
     assert place.session.stat().st_mode & 0o777 == 0o600
     assert key_in(place.session) in {key.secret for key in place.alice.keys}

@@ -74,6 +74,18 @@ def test_what_the_output_offers_runs(tool: Tool, odd: Path, words: tuple[str, ..
     assert all(str(tool.state) in command for command in offered)
 
 
+def test_the_sessions_of_a_call_go_with_what_it_offers(tool: Tool, odd: Path) -> None:
+    """Else the command would work in sessions/ of the folder it is pasted in."""
+    given = Tool(tool.state, {"GAVAT_SESSIONS": str(odd)})
+
+    shown = given.monitor("report").stdout
+
+    offered = [line for line in shown.splitlines() if ".py" in line and ": GAVAT_" in line]
+    assert offered
+    assert all(f" GAVAT_SESSIONS={quoted(str(odd))} " in line for line in offered)
+    assert all(paste(line.partition(": ")[2]).returncode == 0 for line in offered)
+
+
 def test_a_relative_call_is_offered_as_one(tool: Tool, odd: Path) -> None:
     """Who types `python monitor_system.py` in its folder reads that again."""
     command = [sys.executable, "cleanup_sessions.py", "-n", str(odd)]

@@ -423,7 +423,7 @@ def test_a_fleet_without_handlers_is_warned_of(place: Place) -> None:
         line = fleet.says("WARNING")
         fleet.ends()
 
-    assert "1 of 1 bots have no handlers" in line
+    assert "1 of 1 bot has no handlers: it stays connected, and answers nobody" in line
 
 
 BROKEN = "import os\n\nraise ValueError('not today')\n"
@@ -482,7 +482,9 @@ def test_settings_of_completions_that_cannot_be_are_told_before_a_bot_starts(
 @pytest.mark.parametrize(
     ("config", "words", "said"),
     [
-        ("", ("none",), "none: there is no such folder"),
+        ("", ("none",), "none: there is no such folder or session"),
+        ("", ("alcie",), "alcie: there is no such folder or session · did you mean sessions/alice?"),
+        ("", ("empty",), "core login empty/NAME"),
         ("", ("empty",), "empty: there is no session in it · log in to have one: "),
         ("[bots.alice]\nproxi = 1", (), "unknown key proxi in [bots.alice] · did you mean proxy?"),
         ("[bots.alcie]", (), "[bots.alcie]: there is no such session · did you mean alice?"),

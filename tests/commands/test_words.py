@@ -7,14 +7,22 @@ import os
 import re
 import signal
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from core.commands.files.reporting import Ending, Words, tell
+from core.commands.output import Output
 from core.session_files import sample_fleet
+from core.session_files.looking.inspect import inspect_folder
+from core.session_files.plan import plan_folder
+from core.session_files.verdicts import FolderReport
 from tests.commands.terminal import CLEARED, on_terminal, written_to_terminal
+from tests.commands.test_pastable import paste
 from tests.session_files.holding import IN_TRANSACTION, LEASED, holding
 from tests.tool import BARE, CLEANUP, MONITOR, Tool
+from utils.clock import utc_now
 
 EVERY_WIDTH = pytest.mark.parametrize("columns", [60, 80, 100, 140])
 
@@ -93,7 +101,8 @@ def test_a_pipe_has_one_line_for_each_finding(tool: Tool, motley: Path) -> None:
         (MONITOR, "reprot", "there is no command, file or folder reprot · did you mean report? "),
         (MONITOR, "undo", "undo belongs to cleanup_sessions.py · "),
         (CLEANUP, "why", "why belongs to monitor_system.py · "),
-        (CLEANUP, "bots", "bots: there is no such folder"),
+        (CLEANUP, "salvage", "there is no command, file or folder salvage · did you mean files salvage? "),
+        (MONITOR, "status", "there is no command, file or folder status · commands: report, locks, why, doctor, "),
     ],
 )
 def test_a_slip_is_answered_with_the_command(tool: Tool, script: str, word: str, answer: str) -> None:
@@ -103,7 +112,82 @@ def test_a_slip_is_answered_with_the_command(tool: Tool, script: str, word: str,
     first = refused.stderr.splitlines()[0]
     assert refused.returncode == 2
     assert first.startswith(answer)
-    assert first.endswith("'x y'") or word == "bots"
+    assert first.endswith("'x y'") or "commands: " in answer
+    assert (refused.stdout, refused.stderr.count("\n")) == ("", 1)
+
+
+def test_the_word_behind_an_option_is_no_command(tool: Tool, crashed: Path) -> None:
+    """Whatever it is like."""
+    done = tool.run("bash", "-c", f"cd {crashed} && {' '.join(BARE)} {CLEANUP} --plan-out undoo {crashed}")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (crashed / "undoo").exists()
+
+
+def test_a_proposed_command_of_two_words_is_two_words(tool: Tool, crashed: Path) -> None:
+    """`cleanup_sessions.py 'files salvage'` would be one that nobody knows."""
+    refused = tool.cleanup("salvage", "-n", crashed)
+
+    assert "cleanup_sessions.py files salvage -n " in refused.stderr
+    assert paste(refused.stderr.partition("? ")[2].strip()).returncode == 0
+
+
+@pytest.mark.parametrize("script", [CLEANUP, MONITOR])
+def test_a_session_in_the_place_of_a_folder_is_told_with_or_without_its_ending(
+    tool: Tool, crashed: Path, script: str
+) -> None:
+    short, whole = (tool.run(*BARE, script, crashed / name) for name in ("well", "well.session"))
+
+    assert (short.returncode, short.stdout, short.stderr) == (2, "", whole.stderr)
+    assert short.stderr.startswith(f"{crashed}/well.session: is a file, not a folder of sessions · ")
+
+
+def test_a_report_of_folders_that_are_not_there_is_no_report(tool: Tool, crashed: Path) -> None:
+    """Nothing stands before the mistake; as JSON it is in the document."""
+    missing = tool.monitor("report", crashed / "a", crashed / "b")
+
+    assert (missing.returncode, missing.stdout) == (2, "")
+    assert missing.stderr == "".join(f"{crashed}/{name}: there is no such folder\n" for name in "ab")
+    assert json.loads(tool.monitor("--json", crashed / "a").stdout)["schema"]["name"] == "gavat.report"
+
+
+def test_a_misspelt_session_is_answered_with_the_nearest(tool: Tool, crashed: Path) -> None:
+    """By a path that can be pasted."""
+    refused = tool.cleanup("files", "prune", "-n", "--older", "1d", crashed / "wel")
+
+    assert refused.returncode == 2
+    assert refused.stderr == f"{crashed}/wel: there is no such folder or session · did you mean {crashed}/well?\n"
+
+
+def test_the_last_runs_are_broken_between_words(tool: Tool, crashed: Path) -> None:
+    """The terminal would break them anywhere."""
+    tool.run("bash", "-c", f"cd {crashed.parent} && {' '.join(BARE)} {CLEANUP} sessions")
+
+    shown = on_terminal([*BARE, MONITOR, str(crashed)], columns=60, environ=tool.env()).splitlines()
+
+    (first,) = (index for index, line in enumerate(shown) if line.startswith("last runs"))
+    told = shown[first : first + 4]
+    assert [line for line in told if len(line) > 60] == []
+    assert "files sessions 1 change exit 0" in " ".join(" ".join(told).split())
+
+
+def test_a_place_without_logs_reads_as_a_sentence(tool: Tool, crashed: Path) -> None:
+    usual, named = (tool.monitor("report", *words, crashed).stdout for words in ((), ("--logs", crashed)))
+
+    assert "\nlogs        there is no *.log in logs/ or the current folder; --logs DIR names another folder" in usual
+    assert f"\nlogs        there is no *.log in {crashed}/; --logs DIR" in named
+
+
+def test_a_run_that_changed_nothing_offers_no_way_back(crashed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """There was something to mend, and it was not mended: a folder of somebody else, say."""
+    now = utc_now()
+    seen = inspect_folder(str(crashed))
+    reports = [FolderReport(plan_folder(seen.folder, seen.files, now=now, min_age=timedelta(0)), {})]
+    ending = Ending(reports, [], "20261121-084126-3f2a", 3, now, 0.1, "copies", Words())
+
+    tell(ending, Output(json=False, colour=False, quiet=False), quiet=False, verbose=False)
+
+    assert capsys.readouterr().out.endswith("\nMended 0 of 2 in 0.10 s.\n")
 
 
 def test_a_folder_that_is_named_like_a_command_of_the_other_script_is_a_folder(tool: Tool, tmp_path: Path) -> None:
@@ -133,6 +217,14 @@ def test_who_holds_a_session_is_said_once(tool: Tool, crashed: Path) -> None:
     assert re.search(r"^  free     hot +nobody \(write lease\); beside it: -journal", locks, re.MULTILINE)
     assert re.search(r"^  holder    pid \d+ python.* since \S+, holds a SQLite lock$", why, re.MULTILINE)
     assert re.search(r"\b(\w+)\b:? \1\b", locks + why) is None
+
+
+def test_a_file_that_was_not_read_because_it_is_in_use_is_said_to_be_so(tool: Tool, crashed: Path) -> None:
+    """Its journal mode is no riddle."""
+    with holding(LEASED, crashed / "well.session"):
+        why = tool.monitor("why", crashed / "well").stdout
+
+    assert "\n  journal   mode not read while in use\n" in why
 
 
 def test_json_tells_what_was_done(tool: Tool, crashed: Path) -> None:

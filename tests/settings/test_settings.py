@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import ConfigError
+from core.fleet.settings import fleet_settings
 from core.session_files.settings import FILES_ROOM, FilesSettings
 from core.settings import load_settings, parse_duration
 from core.state.settings import STATE_ROOM
@@ -65,6 +66,8 @@ def test_what_is_no_duration_is_said(text: str) -> None:
     [
         ("[fils]", "unknown table [fils]", "did you mean files?"),
         ("[files]\nsesions = []", "unknown key sesions in [files]", "did you mean sessions?"),
+        ("copies_kept = 1", "key copies_kept stands in no table", "it belongs into [files]"),
+        ("copies_kep = 1", "key copies_kep stands in no table", "did you mean copies_kept?"),
         ("files = 3", "files must be a table: [files]", None),
         ("[files]\ncopies_kept = 0", "is no whole number of at least 1", "byte copies kept of each session"),
         ("[files", "the configuration is no TOML", None),
@@ -95,3 +98,16 @@ def test_a_named_configuration_must_exist(config: Path) -> None:
     """GAVAT_CONFIG that leads nowhere is a mistake, not a default."""
     with pytest.raises(ConfigError, match="cannot be read"):
         files_settings(config, environ={"GAVAT_CONFIG": str(config)})
+
+
+@pytest.mark.parametrize(("shortest", "text"), [("9s", ""), ("", "[fleet]\nstagger_min = 9")])
+def test_the_shortest_pause_is_not_longer_than_the_longest(config: Path, shortest: str, text: str) -> None:
+    """Of two settings one may be the default: both are told, and what to set."""
+    config.write_text(text)
+    environ = {"GAVAT_CONFIG": str(config), "GAVAT_STAGGER_MIN": shortest}
+
+    with pytest.raises(ConfigError, match=r"^stagger_min \(9 s\) is longer than stagger_max \(3 s\)$") as refused:
+        fleet_settings(environ)
+
+    assert refused.value.hint == "set both, GAVAT_STAGGER_MIN and GAVAT_STAGGER_MAX, or both in [fleet]"
+    assert fleet_settings({**environ, "GAVAT_STAGGER_MAX": "9s"}).stagger_max == timedelta(seconds=9)

@@ -16,6 +16,7 @@ EXAMPLES = """\
   cleanup_sessions.py files restore                 list what can be brought back
 
 A backup is a login: keep it private, encrypt it with GAVAT_BACKUP_KEY_FILE, never run one beside the original.
+
 exit codes: 0 done · 3 a session could not be backed up (each named) · 1 failed · 2 usage ·
 11 another run · 130 interrupted"""
 

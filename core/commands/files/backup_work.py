@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from core.commands import exit_codes
 from core.commands.output import Output
-from core.commands.wiring import Wiring, interruption, session_targets
+from core.commands.wiring import UNTOUCHED, Wiring, interruption, session_targets
 from core.errors import ConfigError, GavatError, SessionFileBusy, StateError
 from core.session_files.backups.catalog import Backup
 from core.session_files.backups.encryption import read_cipher
@@ -68,7 +68,7 @@ class BackupWork:
             history.end(run_id, "interrupted" if interrupted else f"exit {code}", utc_now())
         self._tell(results, run_id)
         if interrupted:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(UNTOUCHED)
         return code
 
     def _sessions(self) -> Iterator[FileInspection]:

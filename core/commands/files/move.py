@@ -19,6 +19,7 @@ EXAMPLES = """\
 Stop the bots first: when one session is in use, or needs mending, none is moved. The packed originals wait in
 quarantine/RUN-ID/ until you remove them; undo puts them back (then do not run the pack anywhere). A move that was
 killed goes on when the same command is run again. Undo of an unpacking moves to quarantine what no bot has used yet.
+
 exit codes: 0 moved · 3 not moved (each reason named) · 1 failed · 2 usage · 11 another run"""
 
 

@@ -99,6 +99,13 @@ def has_work(reports: Sequence[FolderReport]) -> bool:
     )
 
 
+def has_changed(report: FolderReport) -> bool:
+    """Whether the run changed something in this folder, or copied and tried: then there is something to take back."""
+    return report.folder_tightened or any(
+        result.outcome is Outcome.DONE or result.copy is not None for result in report.results.values()
+    )
+
+
 def _closing_line(ending: Ending) -> str:
     reports, words = ending.reports, ending.words
     total = sum(len(report.plan.entries) for report in reports)
@@ -117,8 +124,10 @@ def _closing_line(ending: Ending) -> str:
     copied = sum(result.copy is not None for result in results)
     copies = "1 copy" if copied == 1 else f"{copied:,} copies"
     kept = f"; {copies} of before in {printable(ending.copies_folder)}" if copied else ""
-    undo = command_line("cleanup_sessions.py", "undo", ending.run_id)
-    return f"{words.done} {done:,} of {total:,} in {ending.seconds:.2f} s{kept}.\nTake it back: {undo}"
+    line = f"{words.done} {done:,} of {total:,} in {ending.seconds:.2f} s{kept}."
+    if not any(map(has_changed, reports)):
+        return line
+    return f"{line}\nTake it back: {command_line('cleanup_sessions.py', 'undo', ending.run_id)}"
 
 
 def _nothing(ending: Ending, total: int) -> str:

@@ -13,8 +13,7 @@ into fresh ones that Telethon opens. The damaged files move to quarantine, all t
 EXAMPLES = """\
   cleanup_sessions.py files salvage -n                       what could be rescued in sessions/
   cleanup_sessions.py files salvage bots/shop_11             rescue one
-  cleanup_sessions.py files salvage bots/shop_11 --out new/shop_11.session
-                                                             write elsewhere and leave the damaged one alone
+  cleanup_sessions.py files salvage bots/shop_11 --out new/shop_11.session    elsewhere; the damaged one stays
 
 exit codes: 0 rescued, or nothing damaged · 3 something could not be rescued (each named) · 1 failed · 2 usage ·
 11 another run"""

@@ -10,10 +10,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from core.commands import exit_codes
-from core.commands.files.reporting import Ending, Words, has_work, log, tell
+from core.commands.files.reporting import Ending, Words, has_changed, has_work, log, tell
 from core.commands.output import Output
 from core.commands.sessions_text import user_name
-from core.commands.wiring import Target, Wiring, interruption, session_folders
+from core.commands.wiring import UNTOUCHED, WHOLE, Target, Wiring, interruption, session_folders
 from core.errors import ConfigError, FolderReadOnly, GavatError, RunUnfinished, SessionFileError, StateError
 from core.session_files.looking.inspect import Depth, FolderInspection, inspect_again, inspect_folder
 from core.session_files.model import EntryResult, FileInspection, FolderPlan, FolderStat, Outcome, PlanEntry
@@ -81,7 +81,7 @@ class FilesWork:
             self._end(history, run_id, "interrupted" if interrupted else f"exit {code}")
         self._tell(reports, run_id, code, said)
         if interrupted:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(WHOLE if any(map(has_changed, reports)) else UNTOUCHED)
         return code
 
     @property
