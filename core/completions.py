@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gpt.openai_utils import GptHelper
     from gpt.settings import GptSettings
 
+logger = logging.getLogger("gavatcore.openai")
 KEY_VARIABLE = "OPENAI_API_KEY"
 _OF_THE_KEY = ("api_key_file", "base_url")
 """Settings that are no `GptSettings`: where the key is, and whom it is shown to."""
@@ -70,15 +72,18 @@ class CompletionSettings(NamedTuple):
 def open_helper(*, on_alert: Callable[..., Any] | None = None) -> GptHelper:
     """A helper as `[gpt]`, `[redis] url` and `[state] path` of the environment and of gavat.toml say.
 
-    `on_alert`: the helper's own. Other rooms' settings are not looked at. Raises ConfigError.
+    `on_alert`: the helper's own. Other rooms' settings are not looked at. Warns of what lets no question be answered.
+    Raises ConfigError.
     """
     config = os.path.join(ROOT, "gavat.toml")
     given, redis, state = fill_rooms((GPT_ROOM, REDIS_ROOM, STATE_ROOM), environ=os.environ, config_file=config)
     make = helper_maker(given, redis, StateFolder.at(state.path), on_alert=on_alert)
     try:
-        return make()
+        helper = make()
     except GptSettingsError as error:
         raise _as_config_error(error) from error
+    warn_of_unanswerable(given)
+    return helper
 
 
 def helper_maker(
@@ -126,9 +131,39 @@ def _refuse_unusable(settings: GptSettings, api_key: str, base_url: str | None) 
         raise _as_config_error(error) from error
 
 
+def warn_of_unanswerable(given: CompletionSettings) -> None:
+    """Log what lets no question be answered, before the first one is asked. Raises ConfigError."""
+    for one in _unanswerable(given):
+        logger.warning("asking a model: %s", one)
+
+
+def _unanswerable(given: CompletionSettings) -> list[str]:
+    """Why no question with these settings gets an answer of the model, a clause each."""
+    return [*([] if _key(given) else ["no API key: every question gets its fallback"]), *_unpriced(given)]
+
+
+def _unpriced(given: CompletionSettings) -> list[str]:
+    if given.model is None or (given.daily_money is None and given.bot_daily_money is None):
+        return []
+    from gpt.budget import PriceTable
+
+    try:
+        table = PriceTable.load(given.prices or "")
+    except GptSettingsError as error:
+        raise _as_config_error(error) from error
+    if table.find(given.model) is not None:
+        return []
+    return [f"money is limited and {printable(given.model)} has no price: every question to it gets its fallback"]
+
+
+def _key(given: CompletionSettings) -> str:
+    """Where the key is, for people; empty where there is none."""
+    return given.api_key_file or (f"the variable {KEY_VARIABLE}" if os.environ.get(KEY_VARIABLE) else "")
+
+
 def described(given: CompletionSettings) -> str:
     """How a fleet asks a model, in a line; empty where nothing says that it does. Raises ConfigError."""
-    key = given.api_key_file or (f"the variable {KEY_VARIABLE}" if os.environ.get(KEY_VARIABLE) else "")
+    key = _key(given)
     if not key and given == CompletionSettings():
         return ""
     from gpt.gate import Rate
@@ -144,7 +179,8 @@ def described(given: CompletionSettings) -> str:
             printable(settings.model) or "no model is set: each question must name one",
             f"one request each {rate.interval:.3g} s" if rate.interval else "no limit of its rate",
             *(limits or ["no budget"]),
-            f"the key from {printable(key)}" if key else "no API key: every question gets its fallback",
+            *([f"the key from {printable(key)}"] if key else []),
+            *_unanswerable(given),
         ]
     )
 

@@ -7,16 +7,19 @@ Each room declares an immutable class of its settings and a `Room` that says how
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from enum import Enum
 from typing import Any, NamedTuple
 
 from core.errors import ConfigError
+from core.variables import VARIABLES
 from utils.redact import printable
 
 CONFIG_VARIABLE = "GAVAT_CONFIG"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_PREFIX = "GAVAT_"
+_warned_of: set[str] = set()
 Parse = Callable[[str], Any]
 
 
@@ -71,8 +74,10 @@ def load_settings(
 def fill_rooms(rooms: tuple[Room, ...], *, environ: Mapping[str, str], config_file: str) -> list[Any]:
     """Settings of some rooms, for a program that embeds them: what others declare is not looked at.
 
-    Raises ConfigError for an unreadable setting of these rooms.
+    A variable that no room has is warned of, once, and not refused: it may be the program's own. Raises ConfigError
+    for an unreadable setting of these rooms.
     """
+    _warn_of_unknown(environ)
     path = environ.get(CONFIG_VARIABLE) or config_file
     document = _read_config(path, must_exist=CONFIG_VARIABLE in environ)
     return [_fill(room, {}, environ, document, path) for room in rooms]
@@ -160,9 +165,23 @@ def did_you_mean(word: str, known: set[str]) -> str | None:
 
 def _refuse_unknown(environ: Mapping[str, str], known: set[str]) -> None:
     known = known | {CONFIG_VARIABLE}
-    for name in environ:
-        if name.startswith("GAVAT_") and name not in known:
-            raise ConfigError(f"unknown variable {printable(name)}", hint=did_you_mean(name, known))
+    for name in _unknown(environ, known):
+        raise ConfigError(f"unknown variable {printable(name)}", hint=did_you_mean(name, known))
+
+
+def _unknown(environ: Mapping[str, str], known: Collection[str]) -> list[str]:
+    return [name for name in environ if name.startswith(_PREFIX) and name not in known]
+
+
+def _warn_of_unknown(environ: Mapping[str, str]) -> None:
+    for name in _unknown(environ, VARIABLES):
+        if name not in _warned_of:
+            import logging
+
+            _warned_of.add(name)
+            hint = did_you_mean(name, set(VARIABLES))
+            logger = logging.getLogger("gavatcore.settings")
+            logger.warning("%s is not known%s", printable(name), f"; {hint}" if hint else "")
 
 
 def _read_config(path: str, *, must_exist: bool) -> dict[str, Any]:
@@ -183,14 +202,14 @@ def _refuse_unknown_tables(document: dict[str, Any], rooms: tuple[Room, ...], pa
     sections = {room.section: room for room in rooms}
     for section, table in document.items():
         if section not in sections:
-            raise _unknown(section, table, rooms, path)
+            raise _undeclared(section, table, rooms, path)
         if not isinstance(table, dict):
             raise ConfigError(f"{section} must be a table: [{section}]", path=path)
         if sections[section].tables is Tables.ONE:
             _refuse_unknown_keys(table, sections[section], f"[{section}]", path)
 
 
-def _unknown(name: str, value: object, rooms: tuple[Room, ...], path: str) -> ConfigError:
+def _undeclared(name: str, value: object, rooms: tuple[Room, ...], path: str) -> ConfigError:
     """What is said of a table that nobody declared, or of a key that stands above all tables."""
     shown = printable(name)
     if isinstance(value, dict):

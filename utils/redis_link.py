@@ -6,6 +6,7 @@ calls block, so they belong into a thread; `redis` itself is loaded with the fir
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import weakref
@@ -19,6 +20,8 @@ ANSWER_WITHIN = timedelta(milliseconds=250)
 """For connecting, and again for each answer."""
 _REST = 0.5
 """Seconds after a time-out in which nobody else waits for one: hundreds of bots may be asking."""
+_CONNECTING = re.compile(r"Error -?\d+ connecting to .+?\. (.+)", re.DOTALL)
+"""How redis says that it could not connect; the address is told by us."""
 
 
 class RedisUnavailable(Exception):
@@ -88,10 +91,10 @@ class RedisLink:
             # Looking up a host's name has no time limit, and is no time-out of redis either
             if isinstance(error, Silent) or time.monotonic() - began > self._answer_within:
                 self._asked_again_at = time.monotonic() + _REST
-            raise self._unavailable(printable(str(error)) or type(error).__name__) from error
+            raise self._unavailable(_reason(error, silent=isinstance(error, Silent))) from error
 
     def _unavailable(self, why: str) -> RedisUnavailable:
-        return RedisUnavailable(f"Redis at {self.place}: {why}", hint="see whether it runs, and GAVAT_REDIS_URL")
+        return RedisUnavailable(f"Redis at {self.place}: {why}", hint="see whether it runs, and its address")
 
     def after_fork(self) -> None:
         """In a child process: a thread that held the lock is not there. Connections are made anew by redis itself."""
@@ -100,3 +103,13 @@ class RedisLink:
     def close(self) -> None:
         """End its connections; a later call makes new ones."""
         self._pool.disconnect()
+
+
+def _reason(error: Exception, *, silent: bool) -> str:
+    """Why there is no answer, in few words."""
+    said = printable(str(error)).rstrip(".") or type(error).__name__
+    connecting = _CONNECTING.fullmatch(said)
+    if connecting is None and not silent:
+        return said
+    why = connecting[1] if connecting is not None else said
+    return f"it does not answer ({why[:1].lower()}{why[1:]})"

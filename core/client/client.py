@@ -18,12 +18,12 @@ from telethon.sessions import Session
 from core.client.judge_failure import failure_of_ours, failure_of_telegrams
 from core.client.judge_health import is_final
 from core.client.leasing import Sharers
-from core.client.model import LEASE_CODES, FailureKind, Figures, Health, HealthState, StartFailure, Startup
+from core.client.model import LEASE_CODES, REDIS_AWAY, FailureKind, Figures, Health, HealthState, StartFailure, Startup
 from core.client.opening import session_file, session_name
 from core.client.preparation import Progress
 from core.client.refusal import ClientNotStarted, Freed, LeaseRefused, Refused
 from core.client.running import Handler, Running, Wanted
-from core.client.settings import ClientSettings, Surroundings, surroundings
+from core.client.settings import ClientSettings, Surroundings, refuse_without_application, surroundings
 from core.client.termination import on_sigterm
 from core.errors import GavatError
 from core.state import StateFolder
@@ -186,8 +186,13 @@ class GavatClient:
             return self.failure is None
 
     def _tell(self, failure: StartFailure) -> None:
-        """Log why it did not start: what passes by itself is no ERROR, and the same again is told once."""
+        """Log why it did not start: what passes by itself is no ERROR, and the same again is told once.
+
+        Of a silent Redis `sharing` has warned, once for all clients that wait for it.
+        """
         level = logging.WARNING if failure.retryable else logging.ERROR
+        if failure.code == REDIS_AWAY:
+            level = logging.INFO
         logger.log(logging.DEBUG if failure == self._told else level, "%s: not started: %s", self.name, failure)
 
     def _want(self) -> Wanted:
@@ -195,10 +200,15 @@ class GavatClient:
         given = self._settings if isinstance(self._settings, Surroundings) else surroundings(os.environ)
         settings = self._settings if isinstance(self._settings, ClientSettings) else given.client
         api_id, api_hash = self._api
-        return Wanted(
-            session=self._session,
+        settings = settings._replace(
             api_id=settings.api_id if api_id is None else api_id,
             api_hash=settings.api_hash if api_hash is None else api_hash,
+        )
+        refuse_without_application(settings)
+        return Wanted(
+            session=self._session,
+            api_id=settings.api_id,
+            api_hash=settings.api_hash,
             settings=settings,
             backup=given.backup,
             sharers=Sharers(StateFolder.at(self._state or given.state.path), given.redis),

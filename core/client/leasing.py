@@ -6,22 +6,22 @@ Redis's, and is there when `GAVAT_REDIS_URL` is set.
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import shlex
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from typing import NamedTuple
 
-from core.client.model import FailureKind
+from core.client.model import REDIS_AWAY, FailureKind
 from core.client.refusal import LOOK_EVERY, Freed, LeaseRefused, Refused
+from core.client.sharing import asking, open_link, set_by
 from core.errors import ConfigError, StateError
 from core.session_files.looking.holders import describe_holder
-from core.session_files.looking.listing import LOCK_SUFFIX
+from core.session_files.looking.listing import LOCK_SUFFIX, SUFFIX
 from core.state import StateFolder
 from core.state.fingerprint import fingerprint, install_key
 from core.state.settings import RedisSettings
@@ -41,12 +41,14 @@ from utils.leases import (
     probe_os_lock,
 )
 from utils.redact import printable
-from utils.redis_link import RedisLink, RedisUnavailable
+from utils.redis_link import RedisUnavailable
 
-logger = logging.getLogger("gavatcore.leases")
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _making = threading.Lock()
 _messenger = ThreadPoolExecutor(max_workers=1, thread_name_prefix="gavat-leases-given-back")
+_sessions: dict[str, str] = {}
+"""Those that this process runs, by the locks of their leases."""
+_LOGIN = "login"
 _NO_LOGIN = "0" * 32
 """Named where only the fleet is asked about: the fingerprint of no key."""
 _FLEET = b"gavatcore: the fleet that this key belongs to"
@@ -106,7 +108,7 @@ def lease_login(key: bytes, sharers: Sharers, *, wait: Wait) -> tuple[Lease, ...
     name = fingerprint(key, install_key(state))
     path = os.path.join(state.leases, name + ".lock")
     try:
-        lock = _acquire(path, "login", owner_ids=None)
+        lock = _acquire(path, _LOGIN, owner_ids=None)
     except LeaseError as error:
         raise StateError(str(error), path=path, hint=error.hint) from error
     if not sharers.redis.url:
@@ -127,12 +129,18 @@ def refuse_foreign_fleet(sharers: Sharers) -> None:
         return
     sharers.state.make()
     try:
-        _leaser_of(sharers).looks_free(_NO_LOGIN, place="")
+        with suppress(RedisUnavailable), asking(sharers.redis):
+            _leaser_of(sharers).looks_free(_NO_LOGIN, place="")
     except ForeignFleet as foreign:
         refused = _foreign(foreign, sharers.state)
         raise ConfigError(str(refused), hint=refused.hint) from foreign
-    except RedisUnavailable as unavailable:
-        logger.warning("%s; bots wait for their leases until it does", unavailable)
+
+
+def note_session(leases: Iterable[Lease], session: str) -> None:
+    """Have those who meet these leases in this process told which session has them, until they are given back."""
+    for lease in leases:
+        if isinstance(lease, OsLock):
+            _sessions[lease.path] = session
 
 
 def give_back(leases: Iterable[Lease]) -> None:
@@ -148,6 +156,8 @@ def give_back(leases: Iterable[Lease]) -> None:
             except RuntimeError:  # the interpreter is shutting down
                 tell()
         else:
+            if isinstance(lease, OsLock):
+                _sessions.pop(lease.path, None)
             lease.release()
 
 
@@ -157,17 +167,21 @@ def _acquire(path: str, what: str, *, owner_ids: tuple[int, int] | None) -> OsLo
         return OsLock.acquire(path, owner_ids=owner_ids)
     except LeaseHeld as held:
         freed = Freed(lambda: probe_os_lock(path).state is LeaseState.FREE)
+        twin = _sessions.get(path) if held.owner is not None and held.owner.pid == os.getpid() else None
+        if twin is not None and what == _LOGIN:
+            raise _held_by_twin(twin, freed) from held
         raise _held(what, _holder(held.owner), freed) from held
 
 
 def _lease_among_hosts(name: str, place: str, sharers: Sharers, wait: Wait) -> Lease:
     leaser = _leaser_of(sharers)
     # A look counts for a sixth of the lease's length at most: more seldom ones would make the takeover later
-    freed = Freed(partial(_looks_free, leaser, name, place), min(LOOK_EVERY, leaser.ttl / 6))
+    freed = Freed(partial(_looks_free, leaser, name, place, sharers.redis), min(LOOK_EVERY, leaser.ttl / 6))
     try:
-        return leaser.acquire(name, place=place, wait=wait)
+        with asking(sharers.redis):
+            return leaser.acquire(name, place=place, wait=wait)
     except LeaseHeld as held:
-        raise _held("login", _host_text(held.owner), freed) from held
+        raise _held(_LOGIN, _host_text(held.owner), freed) from held
     except LeaseUnsettled as unsettled:
         raise LeaseRefused(FailureKind.HELD, "LEASE_UNSETTLED", str(unsettled), hint="", freed=freed) from unsettled
     except ForeignFleet as foreign:
@@ -175,9 +189,9 @@ def _lease_among_hosts(name: str, place: str, sharers: Sharers, wait: Wait) -> L
     except RedisUnavailable as unavailable:
         raise LeaseRefused(
             FailureKind.UNREACHABLE,
-            "REDIS",
+            REDIS_AWAY,
             f"whether another host runs on its login is unknown: {unavailable}",
-            hint="bring it back; where this host is the only one, take GAVAT_REDIS_URL away",
+            hint=f"bring it back; where this host is the only one, take {set_by(sharers.redis)} away",
             freed=freed,
         ) from unavailable
 
@@ -193,9 +207,10 @@ def _foreign(foreign: ForeignFleet, state: StateFolder) -> Refused:
     )
 
 
-def _looks_free(leaser: Leaser, name: str, place: str) -> bool:
+def _looks_free(leaser: Leaser, name: str, place: str, redis: RedisSettings) -> bool:
     try:
-        return leaser.looks_free(name, place=place)
+        with asking(redis):
+            return leaser.looks_free(name, place=place)
     except (RedisUnavailable, ForeignFleet):
         return False  # it is asked again; why not is in the refusal
 
@@ -210,12 +225,7 @@ def _leaser(sharers: Sharers, check: str, _pid: int) -> Leaser:
     """One for all bots of a process: it renews their leases together. Raises ConfigError."""
     me, redis = LeaseOwner.of_this_process(), sharers.redis
     fleet = FleetId(check=check, where=f"{me.host}:{os.path.abspath(sharers.state.install_key)}")
-    try:
-        link = RedisLink(redis.url)
-    except ValueError as error:  # its words may hold the password
-        hint = "such as redis://:PASSWORD@HOST:6379/0, with what is special in the password as %40"
-        raise ConfigError("the address of Redis cannot be read", hint=hint) from error
-    return Leaser(link, about=me, ttl=redis.lease_ttl, loss=redis.lease_loss, fleet=fleet)
+    return Leaser(open_link(redis), about=me, ttl=redis.lease_ttl, loss=redis.lease_loss, fleet=fleet)
 
 
 def _place(lock: OsLock) -> str:
@@ -239,6 +249,18 @@ def _held(what: str, holder: str, freed: Freed) -> LeaseRefused:
         "LEASE_HELD",
         f"its {what} is in use by {holder}",
         hint="one client a login: stop that one, or wait until it ends; this one takes over then",
+        freed=freed,
+    )
+
+
+def _held_by_twin(twin: str, freed: Freed) -> LeaseRefused:
+    """Two files of one login, or a file and its string, in one process."""
+    name = os.path.basename(twin).removesuffix(SUFFIX)
+    return LeaseRefused(
+        FailureKind.HELD,
+        "LEASE_HELD",
+        f"its login is in use by {twin}, in this process (pid {os.getpid()})",
+        hint=f"same login as {name}: keep one; `run = false` for the other",
         freed=freed,
     )
 

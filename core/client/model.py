@@ -106,6 +106,8 @@ LEASE_LOST = "LEASE_LOST"
 """Code of a client that ended because somebody else has, or could have, its lease."""
 LEASE_UNCERTAIN = "LEASE_UNCERTAIN"
 """Code of one that ended because nobody could be asked whether the lease is still its own."""
+REDIS_AWAY = "REDIS"
+"""Code of a start that nobody could be asked for a lease."""
 LEASE_CODES = (LEASE_LOST, LEASE_UNCERTAIN)
 
 

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from telethon.sessions import Session, SQLiteSession
 
 from core.client.backing_up import wait_for_backup
-from core.client.leasing import Sharers, Wait
+from core.client.leasing import Sharers, Wait, note_session
 from core.client.preparation import Opened, Progress, open_given, open_session, session_path
 from core.session_files.looking.listing import SUFFIX
 from utils.redact import printable
@@ -99,9 +99,12 @@ def _turns_of(loop: asyncio.AbstractEventLoop) -> _Turns:
 def _open(session: str | Path | Session, sharers: Sharers, progress: Progress, wait: Wait) -> Opened:
     path = session_file(session)
     if path is None:
-        return open_given(session, sharers, progress, wait=wait)
-    wait_for_backup(os.path.realpath(path))
-    return open_session(path, sharers, progress, wait=wait)
+        opened = open_given(session, sharers, progress, wait=wait)
+    else:
+        wait_for_backup(os.path.realpath(path))
+        opened = open_session(path, sharers, progress, wait=wait)
+    note_session(opened.leases, printable(path or session_name(session)))
+    return opened
 
 
 def _close_late(work: asyncio.Future[Opened]) -> None:

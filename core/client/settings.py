@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import NamedTuple
 
+from core.errors import ConfigError
 from core.session_files.backups.settings import BACKUP_ROOM, BackupSettings
 from core.settings import Declaration, Room, fill_rooms, parse_count, parse_duration
 from core.state.settings import REDIS_ROOM, ROOT, STATE_ROOM, RedisSettings, StateSettings
@@ -55,6 +56,14 @@ def surroundings(environ: Mapping[str, str]) -> Surroundings:
     return Surroundings(
         *fill_rooms((CLIENT_ROOM, BACKUP_ROOM, STATE_ROOM, REDIS_ROOM), environ=environ, config_file=config)
     )
+
+
+def refuse_without_application(client: ClientSettings) -> None:
+    """Raise ConfigError where api_id or api_hash is not set: without them nobody talks to Telegram."""
+    if not client.api_id or not client.api_hash:
+        missing = "GAVAT_API_ID" if not client.api_id else "GAVAT_API_HASH"
+        hint = "set it, or [client] in gavat.toml: my.telegram.org, API development tools, shows both"
+        raise ConfigError(f"{missing} is not set", hint=hint)
 
 
 def parse_api_id(text: str) -> int:

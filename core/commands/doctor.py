@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Examine and show."""
-    from core.commands.wiring import session_folders, wire
+    from core.commands.wiring import config_file, session_folders, wire
     from core.monitoring.doctor import choose, examine
     from utils.clock import utc_now
 
@@ -53,7 +53,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.list_checks:
         return _list(checks, output)
     targets, wrong = session_folders(wiring, arguments.sessions, recursive=arguments.recursive)
-    seen = examine(checks, [target.folder for target in targets], wiring.state, now=now)
+    folders = [target.folder for target in targets]
+    seen = examine(checks, folders, wiring.state, config=config_file(), now=now)
     seen = seen._replace(problems=(*wrong, *seen.problems))
     level = _overall(seen)
     if output.json:

@@ -68,7 +68,7 @@ def _run(arguments: argparse.Namespace, output: Output) -> tuple[int, dict[str, 
     from core.commands.run_logs import log_to_stderr
     from core.commands.run_shown import document, plan_text
     from core.commands.wiring import wire
-    from core.completions import helper_maker
+    from core.completions import described, helper_maker, warn_of_unanswerable
     from gpt.openai_utils import set_default_helper
     from utils.clock import utc_now
 
@@ -80,6 +80,8 @@ def _run(arguments: argparse.Namespace, output: Output) -> tuple[int, dict[str, 
     if arguments.dry_run:
         code = exit_codes.DONE
         return code, document(plan, None, at=utc_now(), exit_code=code), plan_text(plan, output)
+    if described(wiring.gpt):
+        warn_of_unanswerable(wiring.gpt)
     service = _serve(plan, arguments.targets, output)
     code = service.exit_code
     return code, document(service.plan, service.last, at=utc_now(), exit_code=code), []

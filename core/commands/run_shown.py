@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from core.client.sharing import leases_told
 from core.commands.output import Output
 from core.commands.run_plan import RunPlan
 from core.commands.sessions_text import plural
@@ -37,13 +38,20 @@ def plan_text(plan: RunPlan, output: Output) -> list[str]:
         state, colour = (WOULD_START, "green") if bot.settings.run else (LEFT_OUT, "dim")
         start = f"  {output.paint(f'{state:<{len(WOULD_START)}}', colour)}  {printable(bot.name):<{width}}  "
         details = _details(bot)
-        told = [printable(bot.path), *(details if details != usual else [])]
-        for line in told if bot.settings.run else ["run = false"]:
+        said = [printable(bot.path), *(details if details != usual else [])]
+        for line in said if bot.settings.run else ["run = false"]:
             lines.append(start + line)
             start = " " * (len(WOULD_START) + width + 6)
+    leases, *silent = leases_told(plan.wiring.redis)
     model = described(plan.wiring.gpt)
-    told = ["", *output.wrapped(f"Asking a model: {model}", indent=2)] if model else []
-    return [*lines, *told, "", "Nothing was started; run without -n to do it."]
+    told = [f"Leases: {leases}", *silent, *([f"Asking a model: {model}"] if model else [])]
+    return [
+        *lines,
+        "",
+        *(line for one in told for line in output.wrapped(one, indent=2)),
+        "",
+        "Nothing was started; run without -n to do it.",
+    ]
 
 
 def document(plan: RunPlan, statuses: Sequence[BotStatus] | None, *, at: datetime, exit_code: int) -> dict[str, Any]:

@@ -10,16 +10,18 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from core.client.settings import CLIENT_ROOM, ClientSettings
+from core.client.settings import refuse_without_application as refuse_without_application  # noqa: PLC0414  # for login
 from core.completions import GPT_ROOM, CompletionSettings
 from core.errors import ConfigError
 from core.fleet.settings import BOTS_ROOM, FLEET_ROOM, BotSettings, FleetSettings
 from core.session_files.backups.settings import BACKUP_ROOM, BackupSettings
 from core.session_files.settings import FILES_ROOM, FilesSettings
-from core.settings import Declaration, Room, load_settings
+from core.settings import CONFIG_VARIABLE, Declaration, Room, load_settings
 from core.state import StateFolder, is_state_folder
 from core.state.settings import REDIS_ROOM, ROOT, STATE_ROOM, RedisSettings
 from utils.redact import printable
 
+_CONFIG = os.path.join(ROOT, "gavat.toml")
 _LOG_FORMATS = ("text", "json")
 
 
@@ -59,18 +61,14 @@ class Wiring(NamedTuple):
 
 def wire(flags: Mapping[str, Any] | None = None) -> Wiring:
     """Settings from flags, environment, gavat.toml and defaults; raises ConfigError."""
-    config = os.path.join(ROOT, "gavat.toml")
-    filled = load_settings(ROOMS, flags=flags or {}, environ=os.environ, config_file=config)
+    filled = load_settings(ROOMS, flags=flags or {}, environ=os.environ, config_file=_CONFIG)
     state, files, log, backup, client, fleet, bots, redis, gpt = filled
     return Wiring(files, StateFolder.at(state.path), log, backup, client, fleet, bots, redis, gpt)
 
 
-def refuse_without_application(client: ClientSettings) -> None:
-    """Raise ConfigError where api_id or api_hash is not set: without them nobody talks to Telegram."""
-    if not client.api_id or not client.api_hash:
-        missing = "GAVAT_API_ID" if not client.api_id else "GAVAT_API_HASH"
-        hint = "set it, or [client] in gavat.toml: my.telegram.org, API development tools, shows both"
-        raise ConfigError(f"{missing} is not set", hint=hint)
+def config_file() -> str:
+    """Where `gavat.toml` is, if there is one."""
+    return os.environ.get(CONFIG_VARIABLE) or _CONFIG
 
 
 class Target(NamedTuple):

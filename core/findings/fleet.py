@@ -93,6 +93,13 @@ OF_THE_FLEET = (
         "Set it to 0700 (chmod 700 DIR), which it has when the tool makes it.",
     ),
     Finding(
+        "GV225",
+        "secrets in gavat.toml open to others",
+        "gavat.toml holds an api_hash, a key or a password, and its mode lets every user read it.",
+        "With the api_hash others act as your application, with the password of a proxy or of Redis as your fleet.",
+        "chmod o-rwx gavat.toml; of root and a service's group, 0640. Change what others may have read.",
+    ),
+    Finding(
         "GV231",
         "set aside long ago",
         "Files that a run moved to `set-aside` or `quarantine` have lain there for more than a month.",

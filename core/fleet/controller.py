@@ -11,8 +11,7 @@ from typing import Any
 
 from core.client.client import GavatClient
 from core.client.leasing import Sharers, refuse_foreign_fleet
-from core.client.preparation import session_path
-from core.client.settings import ClientSettings, Surroundings, surroundings
+from core.client.settings import ClientSettings, Surroundings, refuse_without_application, surroundings
 from core.client.termination import on_sigterm
 from core.errors import ConfigError, GavatError
 from core.fleet.handler_paths import find_handler, look_in
@@ -31,9 +30,8 @@ from core.fleet.model import BotStatus
 from core.fleet.roster import Change, Kind, WantedBot, plan_change, wanted_bots
 from core.fleet.settings import BotSettings, FleetSettings, bots_settings, config_folder, fleet_settings
 from core.fleet.supervise import Supervisor
+from core.fleet.targets import find_sessions, refuse_missing
 from core.fleet.wave import Wave
-from core.session_files.looking.listing import Listing
-from core.session_files.model import EntryKind
 from core.state import BotFigures, StateFolder, publish_status
 from core.state.settings import ROOT
 from utils.clock import Clock, utc_now
@@ -134,7 +132,9 @@ class BotController:
             return find_handler(name, where, folders)
 
         settings = self._given or fleet_settings(os.environ)
-        found = wanted_bots(_find(sessions or self._sessions), settings, bots_settings(os.environ) | self._own, find)
+        found = wanted_bots(
+            find_sessions(sessions or self._sessions), settings, bots_settings(os.environ) | self._own, find
+        )
         for bot in found:
             _refuse_unmarked(bot)
         return found
@@ -168,9 +168,14 @@ class BotController:
                 await self.stop()
 
     async def start(self) -> None:
-        """Begin to start the bots, in the background; raises ConfigError when a setting or folder cannot be read."""
+        """Begin to start the bots, in the background.
+
+        Raises ConfigError for a setting or folder that cannot be read, for sessions none of which is there, and
+        without the api_id and api_hash that a bot needs; then nothing was started.
+        """
         if self._runner is None:
             self._stop_wanted.clear()
+            await asyncio.to_thread(refuse_missing, self._sessions)
             wanted, given = await asyncio.to_thread(self._look)
             state = StateFolder.at(self._of_clients["state"] or given.state.path)
             ready = asyncio.get_running_loop().create_future()
@@ -232,17 +237,28 @@ class BotController:
     def _look(self, *sessions: str) -> tuple[tuple[WantedBot, ...], Surroundings]:
         """What is wanted, and what its clients are given: read once, so that a later mistake there stops no restart."""
         given = surroundings(os.environ)
-        return self.wanted(*sessions), given._replace(client=self._clients or given.client)
+        given = given._replace(client=self._clients or given.client)
+        wanted = self.wanted(*sessions)
+        for bot in wanted:
+            if bot.settings.run:
+                refuse_without_application(self._application(bot.settings, given))
+        return wanted, given
+
+    def _application(self, own: BotSettings, given: Surroundings) -> ClientSettings:
+        """What a bot says, or the program, or the settings, in this order."""
+        api_id, api_hash = self._api
+        return given.client._replace(
+            api_id=own.api_id or api_id or given.client.api_id,
+            api_hash=own.api_hash or api_hash or given.client.api_hash,
+        )
 
     def _add(self, wanted: WantedBot, given: Surroundings) -> None:
         if self._group is None:
             return
-        own, (api_id, api_hash) = wanted.settings, self._api
+        own = wanted.settings
         client = GavatClient(
             wanted.path,
-            own.api_id or api_id,
-            own.api_hash or api_hash,
-            settings=given,
+            settings=given._replace(client=self._application(own, given)),
             **self._of_clients | own.options,
         )
         counts = Counts()
@@ -267,22 +283,6 @@ class _Bot:
         self.supervisor = supervisor
         self.ears = ears
         self.task = task
-
-
-def _find(given: tuple[str, ...]) -> list[str]:
-    """The session files that were named, and those in the folders that were."""
-    found: list[str] = []
-    for one in given:
-        found += _sessions_in(one) if os.path.isdir(one) else [session_path(one)]
-    return list(dict.fromkeys(map(os.path.abspath, found)))
-
-
-def _sessions_in(folder: str) -> list[str]:
-    try:
-        families = Listing(folder).families()
-        return [family.path for family in families if family.kind is EntryKind.SESSION]
-    except OSError as error:
-        raise ConfigError(f"the folder of sessions cannot be read ({error.strerror})", path=folder) from error
 
 
 def _refuse_unmarked(bot: WantedBot) -> None:

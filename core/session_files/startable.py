@@ -21,7 +21,10 @@ from core.state.settings import ROOT
 _CLEANUP = os.path.join(ROOT, "cleanup_sessions.py")
 _MONITOR = os.path.join(ROOT, "monitor_system.py")
 _ANOTHER_RUN = 11
+_NOT_DONE = (1, 2)
+"""Exit codes: the state folder or the disk stopped the work; a folder cannot be read."""
 _WAIT_STEP = 0.25
+_NOT_DONE_HINT = "name folders of *.session files that this user may read; see: cleanup_sessions.py files -n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ async def make_startable(*folders: str | os.PathLike[str], wait: float = 30.0) -
     """Mend what needs mending in the folders (copied first) and say which sessions can be started.
 
     Sessions in use, by this process too, are left alone. `wait`: seconds to wait for another run that is at work.
-    Raises GavatError when the work could not be done at all.
+    Raises GavatError when the work could not be done, or a folder could not be read; others are done then.
     """
     loop = asyncio.get_running_loop()
     give_up = loop.time() + wait
@@ -80,6 +83,8 @@ async def make_startable(*folders: str | os.PathLike[str], wait: float = 30.0) -
     document = _document(output, errors)
     if "folders" not in document:
         raise GavatError(document["error"]["message"], hint=document["error"]["hint"])
+    if code in _NOT_DONE:
+        raise GavatError("; ".join(document["problems"]), hint=_NOT_DONE_HINT)
     sessions = tuple(_state(one) for folder in document["folders"] for one in folder["sessions"])
     return StartableReport(sessions, code, document["run_id"])
 

@@ -61,7 +61,8 @@ class Outlet:
             self._store.write(self._process, text)
         except _REFUSALS as error:
             if not self._failing:
-                logger.warning("%s takes no status: %s; tried again", printable(self._store.place), _reason(error))
+                reason = _reason(error).removeprefix(f"{self._store.place}: ")
+                logger.warning("%s takes no status: %s; tried again", printable(self._store.place), reason)
             self._failing = True
         else:
             if self._failing:

@@ -206,6 +206,8 @@ async def test_a_copy_of_the_file_is_the_same_login(town: Town) -> None:
     assert not await copy.start()
     assert copy.failure is not None
     assert copy.failure.kind is FailureKind.HELD
+    assert copy.failure.reason == f"its login is in use by {town.session}, in this process (pid {os.getpid()})"
+    assert copy.failure.hint == "same login as alice: keep one; `run = false` for the other"
     await first.stop()
     assert await copy.start(), copy.failure
 
@@ -322,6 +324,17 @@ async def test_an_impossible_api_id_or_hash_is_a_setting_to_mend(town: Town, api
     assert client.failure is not None
     assert client.failure.kind is FailureKind.CONFIGURATION
     assert lock_of(town.session) is LeaseState.FREE
+
+
+async def test_without_an_application_the_setting_is_named(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where to find it, in place of Telethon's words."""
+    monkeypatch.delenv("GAVAT_API_ID", raising=False)
+    client = GavatClient(town.session, state=town.folder / "state")
+
+    assert not await client.start()
+    assert client.failure is not None
+    assert (client.failure.kind, client.failure.reason) == (FailureKind.CONFIGURATION, "GAVAT_API_ID is not set")
+    assert "my.telegram.org" in client.failure.hint
 
 
 async def test_a_failed_start_keeps_the_update_state(town: Town) -> None:

@@ -171,6 +171,24 @@ def test_a_readable_session_is_told_with_a_line_that_helps(tool: Tool, twins: Pa
     assert document(tool, "modes", "--sessions", twins)["level"] == "ok"
 
 
+def test_a_readable_gavat_toml_with_a_secret_is_told_with_a_line_that_helps(
+    tool: Tool, twins: Path, tmp_path: Path
+) -> None:
+    """Of the secret the name is told, and nothing else."""
+    config = tmp_path / "gavat.toml"
+    config.write_text("[client]\napi_id = 1\napi_hash = 'sesame'\n")
+    config.chmod(0o644)
+    tool = Tool(tool.state, {"GAVAT_CONFIG": str(config)})
+    seen = document(tool, "modes", "--sessions", twins)
+    (finding,) = seen["checks"][0]["findings"]
+
+    subprocess.run(["bash", "-ec", finding["command"]], check=True, capture_output=True, env=tool.env())
+
+    assert (finding["code"], "sesame" in json.dumps(seen)) == ("GV225", False)
+    assert finding["evidence"] == f"{config} has mode 0644 and holds a secret: api_hash"
+    assert document(tool, "modes", "--sessions", twins)["level"] == "ok"
+
+
 def test_a_full_disk_is_told(twins: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """In the process itself, where the disk can be made tiny."""
     tiny = os.statvfs_result((4096, 4096, 1000, 100, 100, 0, 0, 0, 0, 255))

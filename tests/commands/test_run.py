@@ -304,6 +304,8 @@ def test_what_would_start_is_shown_and_nothing_starts(place: Place) -> None:
         f"  would start  dave   {place.sessions / 'dave.session'}",
         "                      on_private mybot.handlers:answer",
         "",
+        "Leases: this host alone",
+        "",
         "Nothing was started; run without -n to do it.",
     ]
     assert {path.name for path in place.sessions.iterdir()} == before
@@ -331,6 +333,45 @@ def test_what_most_bots_have_is_shown_once(place: Place) -> None:
         "                      lang_code tr",
     ]
     assert len([line for line in lines if "on_private" in line]) == 2
+
+
+NO_REDIS = "redis://127.0.0.1:1/0"
+SILENT = "Redis at 127.0.0.1:1/0: it does not answer (connection refused); no bot starts meanwhile"
+
+
+def test_a_redis_that_does_not_answer_is_shown_before_a_start(place: Place) -> None:
+    place.add("alice")
+    place.configure("[gpt]\nmodel = 'gpt-5-mini'", f'[redis]\nurl = "{NO_REDIS}"')
+
+    lines = place.call("-n").stdout.splitlines()
+
+    assert lines[-5:-3] == ["Leases: shared by Redis at 127.0.0.1:1/0, lost: warn", SILENT]
+    assert lines[-3].startswith("Asking a model: gpt-5-mini, ")
+
+
+def test_a_redis_that_does_not_answer_is_told_once_for_all_bots(place: Place) -> None:
+    for name in ("alice", "carol", "dave"):
+        place.add(name)
+    place.configure(f'[redis]\nurl = "{NO_REDIS}"')
+
+    with place.running() as fleet:
+        fleet.says("starts again in", times=3)
+        _code, _shown, said = fleet.ends()
+
+    warnings = [line.partition("WARNING ")[2] for line in said.splitlines() if "WARNING " in line]
+    assert warnings.count(f"gavatcore.leases: {SILENT}") == 1
+    assert not any("not started" in line for line in warnings)
+    assert said.count("take [redis] url away") == 3
+
+
+def test_what_lets_no_question_be_answered_is_told_at_the_start(place: Place) -> None:
+    place.add("alice")
+    place.configure("[gpt]\nmodel = 'nopricemodel'\ndaily_money = 1")
+
+    with place.running("--quiet", OPENAI_API_KEY="") as fleet:
+        fleet.says("WARNING gavatcore.openai: asking a model: no API key: every question gets its fallback")
+        fleet.says("WARNING gavatcore.openai: asking a model: money is limited and nopricemodel has no price")
+        fleet.ends()
 
 
 def test_a_start_that_waits_for_another_process_is_told_once_and_as_no_error(place: Place) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.client.settings import ClientSettings
-from core.controller import BotController, BotState, BotStatus, FleetSettings
+from core.controller import BotController, BotSettings, BotState, BotStatus, FleetSettings
 from core.errors import ConfigError, GavatError
 from tests.client.town import Town, in_virtual_time
 from tests.telegram import Account, Fault
@@ -308,6 +308,53 @@ async def test_a_fleet_that_cannot_begin_says_why(town: Town, monkeypatch: pytes
     monkeypatch.delenv("GAVAT_REDIS_URL")
     await fleet.start()
     assert len(fleet.statuses()) == 1
+    await fleet.stop()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("named", ["{}/sesions/", "{}/sesions/alice", "{}/sesions", ""])
+async def test_sessions_that_are_not_there_are_refused(town: Town, named: str) -> None:
+    """No bot without a name runs in their place."""
+    fleet = fleet_of(town, named.format(town.folder))  # type: ignore[arg-type]  # a Path would lose its last slash
+
+    with pytest.raises(ConfigError, match="there is no such folder or session"):
+        await fleet.start()
+
+    assert fleet.statuses() == ()
+
+
+@pytest.mark.asyncio
+async def test_one_session_that_is_missing_does_not_keep_the_others_from_running(town: Town) -> None:
+    bots(town, 1)
+    fleet = fleet_of(town, town.folder / "bots" / "bot0", town.folder / "bots" / "gone")
+
+    await fleet.start()
+
+    statuses = await until(fleet, [BotState.RUNNING, BotState.GIVEN_UP])
+    assert (statuses[1].name, statuses[1].code) == ("gone", "NO_FILE")
+    with pytest.raises(ConfigError, match="there is no such folder or session"):
+        await fleet.reload(f"{town.folder}/sesions/")
+    assert states(fleet) == [BotState.RUNNING, BotState.GIVEN_UP]
+    await fleet.stop()
+
+
+@pytest.mark.asyncio
+async def test_without_an_application_nothing_starts(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless every bot has one of its own."""
+    monkeypatch.delenv("GAVAT_API_HASH", raising=False)
+    bots(town, 1)
+    fleet = BotController(
+        town.folder / "bots", api_id=1, settings=AT_ONCE, clients=NO_BACKUPS, state=town.folder / "state"
+    )
+
+    with pytest.raises(ConfigError, match="GAVAT_API_HASH is not set") as refused:
+        await fleet.run()
+
+    assert "my.telegram.org" in str(refused.value.hint)
+    assert fleet.statuses() == ()
+    fleet.set_bot("bot0", BotSettings(api_id=7, api_hash="own"))
+    await fleet.start()
+    await until(fleet, [BotState.RUNNING])
     await fleet.stop()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from core.findings import FINDINGS
 from core.monitoring.doctor.judge_fleet import (
+    ConfigMode,
     FolderModes,
     Kept,
     Logins,
@@ -340,6 +341,23 @@ def test_a_folder_of_nothing_but_sessions_is_closed(mode: int, dedicated: bool, 
 def test_a_state_folder_that_others_enter_is_said(mode: int, reachable: bool, level: Level) -> None:
     """It is full of logins."""
     assert judge_modes((), StateModes("state", mode, reachable=reachable)).level is level
+
+
+@pytest.mark.parametrize(
+    ("mode", "reachable", "secrets", "level"),
+    [
+        (0o644, True, ("api_hash",), Level.CRIT),
+        (0o644, False, ("api_hash",), Level.WARN),
+        (0o640, True, ("api_hash",), Level.OK),
+        (0o644, True, (), Level.OK),
+    ],
+)
+def test_a_gavat_toml_with_a_secret_is_for_its_owner_and_group(
+    mode: int, reachable: bool, secrets: tuple[str, ...], level: Level
+) -> None:
+    answer = judge_modes((), None, ConfigMode("gavat.toml", mode, reachable, secrets))
+
+    assert found(answer) == ([] if level is Level.OK else [("GV225", level)])
 
 
 def test_copies_and_backups_are_counted_together() -> None:

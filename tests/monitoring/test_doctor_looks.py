@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.monitoring.doctor import see_machine
+from core.monitoring.doctor.see_config import see_config_mode
 from core.monitoring.doctor.see_fleet import (
     lets_everyone_pass,
     see_folder_modes,
@@ -210,6 +211,30 @@ def test_the_state_folder_is_looked_at_when_there_is_one(look: Look, tmp_path: P
 
     assert seen is not None
     assert seen.mode == 0o755
+
+
+@pytest.mark.parametrize(
+    ("text", "secrets"),
+    [
+        ("[client]\napi_id = 1\n[files]\nsessions = ['a']\n", ()),
+        ("[client]\napi_hash = 'h'\n", ("api_hash",)),
+        ("[bots.alice]\napi_hash = 'h'\nproxy = 'socks5://u:p@h:1'\n", ("api_hash", "proxy")),
+        ("[redis]\nurl = 'redis://:p@h:6379/0'\n[backup]\nkey = 'k'\n", ("url", "key")),
+        ("[redis]\nurl = 'redis://h:6379/0'\n", ()),
+    ],
+)
+def test_secrets_in_gavat_toml_are_found_by_name(
+    look: Look, bots: Path, tmp_path: Path, text: str, secrets: tuple[str, ...]
+) -> None:
+    config = tmp_path / "gavat.toml"
+    config.write_text(text)
+    config.chmod(0o640)
+
+    seen = see_config_mode(look(bots)._replace(config=str(config)))
+
+    assert seen is not None
+    assert (seen.mode, seen.secrets) == (0o640, secrets)
+    assert see_config_mode(look(bots)._replace(config=str(tmp_path / "missing"))) is None
 
 
 def test_copies_and_what_was_set_aside_are_counted(look: Look, tool: Tool, bots: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from core.errors import GavatError
 from core.session_files import is_session_locked, make_startable, sample_fleet
 from tests.session_files import holding as ways
 from tests.session_files.holding import holding
@@ -119,6 +120,18 @@ def test_make_startable_mends_beside_a_held_session(
         "cold.session", "healthy.session", "hot.session", "wal.session",
     }  # fmt: skip
     assert report.run_id is not None
+
+
+def test_make_startable_refuses_a_folder_that_is_not_there_and_does_the_others(
+    crashed: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GAVAT_STATE", str(tmp_path / "state"))
+
+    with pytest.raises(GavatError, match="nope: there is no such folder") as refused:
+        asyncio.run(make_startable(tmp_path / "nope", crashed))
+
+    assert "name folders" in str(refused.value.hint)
+    assert {one.state for one in asyncio.run(make_startable(crashed)).sessions} == {"fine"}
 
 
 def test_a_missing_session_is_not_locked(tmp_path: Path) -> None:

@@ -301,3 +301,37 @@ def test_a_line_says_how_a_fleet_asks(monkeypatch: pytest.MonkeyPatch) -> None:
         "no model is set: each question must name one, one request each 5.2 s, no budget, "
         "the key from the variable OPENAI_API_KEY"
     )
+
+
+def test_a_model_without_a_price_is_told_where_money_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    limited = CompletionSettings(model="nopricemodel", bot_daily_money=1.0)
+
+    assert described(limited).endswith(
+        ", money is limited and nopricemodel has no price: every question to it gets its fallback"
+    )
+    assert "no price" not in described(limited._replace(bot_daily_money=None))
+    assert "no price" not in described(limited._replace(model="gpt-5-mini"))
+
+
+def test_opening_a_helper_warns_of_what_lets_no_question_be_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Not its first question."""
+    module = ModuleType("gpt.openai_utils")
+    module.GptHelper = lambda **given: given  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "gpt.openai_utils", module)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    config = tmp_path / "gavat.toml"
+    config.write_text('[gpt]\nmodel = "nopricemodel"\ndaily_money = 1\n', encoding="utf-8")
+    monkeypatch.setenv("GAVAT_CONFIG", str(config))
+
+    open_helper()
+
+    assert [(one.levelname, one.getMessage()) for one in caplog.records] == [
+        ("WARNING", "asking a model: no API key: every question gets its fallback"),
+        (
+            "WARNING",
+            "asking a model: money is limited and nopricemodel has no price: every question to it gets its fallback",
+        ),
+    ]

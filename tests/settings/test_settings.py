@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from core import settings
+from core.commands.wiring import ROOMS
 from core.errors import ConfigError
 from core.fleet.settings import fleet_settings
 from core.session_files.settings import FILES_ROOM, FilesSettings
-from core.settings import load_settings, parse_duration
+from core.settings import CONFIG_VARIABLE, fill_rooms, load_settings, parse_duration
 from core.state.settings import STATE_ROOM
+from core.variables import VARIABLES
 
 
 @pytest.fixture
@@ -111,3 +114,22 @@ def test_the_shortest_pause_is_not_longer_than_the_longest(config: Path, shortes
 
     assert refused.value.hint == "set both, GAVAT_STAGGER_MIN and GAVAT_STAGGER_MAX, or both in [fleet]"
     assert fleet_settings({**environ, "GAVAT_STAGGER_MAX": "9s"}).stagger_max == timedelta(seconds=9)
+
+
+def test_who_embeds_some_rooms_is_warned_once_of_a_misspelt_variable(
+    config: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Those of other rooms are no mistake."""
+    monkeypatch.setattr(settings, "_warned_of", set())
+    environ = {"GAVAT_AT_ONC": "1", "GAVAT_GPT_MODEL": "m", "GAVAT_SESSIONS": "bots", "GAVAT_LOG_FORMAT": "json"}
+
+    for _time in range(2):
+        fill_rooms((STATE_ROOM,), environ=environ, config_file=str(config))
+
+    told = [(one.levelname, one.name, one.getMessage()) for one in caplog.records]
+    assert told == [("WARNING", "gavatcore.settings", "GAVAT_AT_ONC is not known; did you mean GAVAT_AT_ONCE?")]
+
+
+def test_the_variables_of_every_room_are_known() -> None:
+    declared = {one.variable for room in ROOMS for one in room.declarations.values()} - {""}
+    assert declared | {CONFIG_VARIABLE} == VARIABLES

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from core.errors import ConfigError, GavatError
-from core.monitoring.doctor import judge_fleet, judge_machine, see_fleet, see_git, see_machine, see_users
+from core.monitoring.doctor import judge_fleet, judge_machine, see_config, see_fleet, see_git, see_machine, see_users
 from core.monitoring.doctor.model import Check, Examination, Level, Scene
 from core.session_files.looking.inspect import Depth, FolderInspection, inspect_folder
 from core.settings import did_you_mean
@@ -48,8 +48,10 @@ CHECKS = (
     ),
     Check(
         "modes",
-        "nobody but the owner can read sessions and copies",
-        lambda scene: judge_fleet.judge_modes(see_fleet.see_folder_modes(scene), see_fleet.see_state_modes(scene)),
+        "nobody but the owner can read sessions, copies and secrets in gavat.toml",
+        lambda scene: judge_fleet.judge_modes(
+            see_fleet.see_folder_modes(scene), see_fleet.see_state_modes(scene), see_config.see_config_mode(scene)
+        ),
     ),
     Check(
         "copies",
@@ -79,10 +81,12 @@ def choose(names: Sequence[str]) -> tuple[Check, ...]:
     return tuple(check for check in CHECKS if not names or check.name in names)
 
 
-def examine(checks: Sequence[Check], folders: Sequence[str], state: StateFolder, *, now: datetime) -> Examination:
+def examine(
+    checks: Sequence[Check], folders: Sequence[str], state: StateFolder, *, config: str, now: datetime
+) -> Examination:
     """Look once, then ask each check; folders that cannot be read are problems, the rest is still looked at.
 
-    Writes nothing.
+    `config`: path of gavat.toml, there or not. Writes nothing.
     """
     depth = Depth.INSIDE if any(check.inside for check in checks) else Depth.OUTSIDE
     seen: list[FolderInspection] = []
@@ -93,7 +97,7 @@ def examine(checks: Sequence[Check], folders: Sequence[str], state: StateFolder,
         except OSError as error:
             hint = "run as the user who owns it, or as root"
             problems.append(ConfigError(f"cannot be read ({error.strerror})", path=folder, hint=hint))
-    scene = Scene(tuple(seen), state, now)
+    scene = Scene(tuple(seen), state, now, config)
     order = list(Level)
     answers = sorted(((check, check.look(scene)) for check in checks), key=lambda pair: order.index(pair[1].level))
     return Examination(tuple(answers), tuple(problems))

@@ -129,15 +129,30 @@ class StateModes(NamedTuple):
     """Every folder above lets every user pass."""
 
 
-def judge_modes(folders: tuple[FolderModes, ...], state: StateModes | None) -> Answer:
+class ConfigMode(NamedTuple):
+    """Who may read gavat.toml."""
+
+    path: str
+    mode: int
+    reachable: bool
+    """Every folder above lets every user pass."""
+    secrets: tuple[str, ...]
+    """Names of settings in it that hold one."""
+
+
+def judge_modes(folders: tuple[FolderModes, ...], state: StateModes | None, config: ConfigMode | None = None) -> Answer:
     """Only the owner reads sessions and copies, or whom he let in on purpose (a group that may write)."""
     troubles = [trouble for folder in folders for trouble in _mode_troubles(folder)]
     if state is not None and state.mode & (_OTHERS | _GROUP):
         level = Level.CRIT if state.mode & _OTHERS and state.reachable else Level.WARN
         evidence = f"{state.path} has mode {state.mode:04o}"
         troubles.append(Trouble("GV224", level, evidence, Command(("chmod", "700", "--", state.path))))
+    if config is not None and config.secrets and config.mode & _OTHERS:
+        level = Level.CRIT if config.reachable else Level.WARN
+        evidence = f"{config.path} has mode {config.mode:04o} and holds a secret: {some(config.secrets)}"
+        troubles.append(Trouble("GV225", level, evidence, Command(("chmod", "o-rwx", "--", config.path))))
     if troubles:
-        return Answer("others may read what is as good as a login", tuple(troubles))
+        return Answer("others may read what is a login or leads to one", tuple(troubles))
     return Answer(f"{count(sum(len(one.sessions) for one in folders), 'session')}, none open to others")
 
 

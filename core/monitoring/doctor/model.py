@@ -71,6 +71,8 @@ class Scene(NamedTuple):
     folders: tuple[FolderInspection, ...]
     state: StateFolder
     now: datetime
+    config: str = ""
+    """Path of `gavat.toml`, there or not; empty: none is asked about."""
 
     @property
     def paths(self) -> tuple[str, ...]:
