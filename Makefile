@@ -29,6 +29,7 @@ DECIDERS := \
 	gpt/gate/queue.py \
 	gpt/request_key.py \
 	gpt/wire/answers.py \
+	gpt/wire/calls.py \
 	gpt/wire/hints.py \
 	gpt/wire/sdk_errors.py \
 	utils/redact.py

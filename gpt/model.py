@@ -62,20 +62,24 @@ class GptReply:
     model: str = ""
     """As the provider names it; empty for a fallback."""
     finish_reason: str = ""
-    """`stop`, `length`, `tool_calls`, `content_filter`; empty for a fallback."""
+    """`stop`, `length`, `tool_calls`, `content_filter`, `refusal` (its text says so); empty for a fallback."""
     usage: Usage = Usage()
     """Tokens of the call that made it, whoever made that."""
     cost: float | None = None
     """US dollars of that call; None where the model has no price."""
     tool_calls: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
-    """What the model wants called, as the API gave it."""
+    """What the model wants called, or allowed, as the API gave it."""
+    media: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+    """Images and sound that it made, as the API gave them."""
+    id: str = ""
+    """The provider's name for it, to go on with (`previous_response_id`); empty where none is known."""
     cause: GptError | None = None
     """Why it is stale or a fallback: for operators, never for whoever is chatting."""
 
     @property
     def complete(self) -> bool:
         """Whether the model ended by itself and said something: only such replies are kept."""
-        return self.finish_reason == "stop" and bool(self.text) and not self.tool_calls
+        return self.finish_reason == "stop" and bool(self.text) and not self.tool_calls and not self.media
 
     def json(self) -> Any:
         """The text read as JSON, for JSON mode and schemas; raises BadReply."""

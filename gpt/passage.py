@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from gpt.breaker import CircuitBreaker
+from gpt.breaker import Admission, CircuitBreaker
 from gpt.budget import Estimate, PriceTable, Reservation, Wallet
 from gpt.counters import Counters
 from gpt.errors import GptError, RateLimited
@@ -19,10 +19,10 @@ from gpt.wire.wire import Wire
 
 logger = logging.getLogger("gavatcore.openai")
 
-_BYTES_A_TOKEN = 3.5
-"""Of a prompt, in the mean: what the token limit is told before the provider says the true count."""
 _SHORT_REPLY = 300
 """Tokens the token limit is told of a reply that may have any length."""
+_ANSWER_AT_MOST = 4_096
+"""Tokens that an answer is held to have where neither the request nor the price table says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,27 +48,31 @@ class Passage:
         self._parts = parts
         self._question = question
         self._until = until
-        self._most = question.most_prompt
-        most_completion = question.most_completion
-        self._completion = None if most_completion is None else most_completion * question.choices
-        reply = _SHORT_REPLY if self._completion is None else min(self._completion, _SHORT_REPLY)
-        self._guess = int(self._most / _BYTES_A_TOKEN) + reply
+        tokens = question.prompt_tokens
+        each = question.most_completion or _longest(parts.prices, question.model)
+        self._estimate = Estimate(prompt=tokens.most, completion=each * question.choices)
+        self._guess = tokens.likely + min(each, _SHORT_REPLY) * question.choices
         """What the token limit is told; it learns the true count with the reply."""
+        self._admission: Admission | None = None
         self._reservation: Reservation | None = None
         self.usage: Usage | None = None
         """What it took; unknown until the provider says it."""
+        self.answered = False
+        """Whether the provider has begun to answer: from then on nothing is free, whatever goes wrong."""
 
     async def __aenter__(self) -> Self:
         parts = self._parts
         await parts.wire.ready()
-        parts.breaker.admit(time.monotonic(), probe_within=self._until - time.monotonic())
+        admission = self._admit(None)
         try:
             self._reservation = await self._reserve()
             await parts.gate.enter(
                 priority=self._question.priority, bot=self._question.bot, until=self._until, tokens=self._guess
             )
+            # Much may have happened while it waited; its slot at the gate is lost then.
+            self._admission = admission = self._admit(admission)
         except BaseException:
-            parts.breaker.abandoned()
+            parts.breaker.abandoned(admission)
             if self._reservation is not None:
                 await parts.wallet.release(self._reservation)
             raise
@@ -79,43 +83,55 @@ class Passage:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         assert self._reservation is not None
+        assert self._admission is not None
         if error is None:
-            await self._succeeded(self._reservation)
+            await self._succeeded(self._reservation, self._admission)
         elif isinstance(error, GptError):
-            await self._failed(error, self._reservation)
+            await self._failed(error, self._reservation, self._admission)
         else:
-            self._parts.breaker.abandoned()
-            if isinstance(error, Exception):  # a mistake of the program, before anything was sent
+            self._parts.breaker.abandoned(self._admission)
+            if isinstance(error, Exception) and not self.answered:  # a mistake of the program, before it was sent
                 await self._parts.wallet.release(self._reservation)
             else:  # cancelled, or nobody reads on: who knows how far it came
                 await self._parts.wallet.settle(self._reservation, self.usage)
 
+    def _admit(self, held: Admission | None) -> Admission:
+        now = time.monotonic()
+        return self._parts.breaker.admit(now, probe_within=self._until - now, held=held)
+
     async def _reserve(self) -> Reservation:
         question = self._question
-        estimate = Estimate(prompt=self._most, completion=self._completion)
         return await self._parts.wallet.reserve(
-            bot=question.bot, model=question.model, estimate=estimate, until=self._until
+            bot=question.bot, model=question.model, estimate=self._estimate, until=self._until
         )
 
-    async def _succeeded(self, reservation: Reservation) -> None:
+    async def _succeeded(self, reservation: Reservation, admission: Admission) -> None:
         parts = self._parts
-        if parts.breaker.succeeded():
+        if parts.breaker.succeeded(admission):
             logger.info("the provider answers again: circuit closed")
         await parts.wallet.settle(reservation, self.usage)
         if self.usage is not None:
             parts.counters.add("tokens", self.usage.total)
             await parts.gate.settle(self.usage.total - self._guess)
 
-    async def _failed(self, error: GptError, reservation: Reservation) -> None:
-        """Tell all; the wallet first, since a caller who is cancelled meanwhile must not leave its room taken."""
+    async def _failed(self, error: GptError, reservation: Reservation, admission: Admission) -> None:
+        """Tell all: first the breaker, for which nobody waits; then the wallet, since a caller who is cancelled
+        meanwhile must not leave its room taken.
+        """
         parts = self._parts
+        if parts.breaker.failed(error, time.monotonic(), admission):
+            logger.warning("circuit open, nothing is asked for a while: %s", error)
+        if isinstance(error, RateLimited):
+            parts.counters.add("rate_limited")
         if error.charged or self.usage is not None:
             await parts.wallet.settle(reservation, self.usage)
         else:
             await parts.wallet.release(reservation)
-        if isinstance(error, RateLimited):
-            parts.counters.add("rate_limited")
-        if parts.breaker.failed(error, time.monotonic()):
-            logger.warning("circuit open, nothing is asked for a while: %s", error)
         if error.retry_after is not None:
             await parts.gate.pause(error.retry_after)
+
+
+def _longest(prices: PriceTable, model: str) -> int:
+    """Tokens of an answer to a request that names no limit."""
+    price = prices.find(model)
+    return (price.max_output if price else None) or _ANSWER_AT_MOST

@@ -42,6 +42,11 @@ class Trial:
         self.wire_left = wire_left
         """Seconds that may still be spent on the wire."""
 
+    @property
+    def left(self) -> float:
+        """Seconds until the wire or the deadline ends it, whichever is first."""
+        return max(min(self.wire_left, self.until - time.monotonic()), 0.0)
+
     def may_go_on(self, error: BaseException) -> bool:
         """Whether it makes sense to try again after this."""
         if not isinstance(error, (RateLimited, ProviderFailed)) or error.final or self.wire_left <= 0:
@@ -107,6 +112,8 @@ class Provider:
             usage=answer.usage or Usage(),
             cost=cost,
             tool_calls=answer.tool_calls,
+            media=answer.media,
+            id=answer.id,
         )
 
     def passing(self, question: Question, *, until: float) -> Passage:
@@ -121,7 +128,7 @@ class Provider:
                 received = await self._parts.wire.send(request, within=trial.wire_left)
             finally:
                 trial.wire_left -= time.monotonic() - began
-            passage.usage = received.answer.usage
+            passage.answered, passage.usage = True, received.answer.usage
         if received.used_up:
             await self.pause(received.used_up)
         return received.answer

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, Final, TypeAlias, TypedDict
+from typing import Any, Final, NamedTuple, TypeAlias, TypedDict
 
 from gpt.errors import GptSettingsError, RequestRefused
 from gpt.model import Api, Priority
@@ -22,8 +22,14 @@ _OURS = ("model", "messages", "input", "stream", "timeout")
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _STORED = ("previous_response_id", "conversation", "prompt")
 """Of the responses API: what the provider adds from what it has stored."""
+_PAYLOADS = ("data", "file_data", "result")
+"""Of a part that is no text: what it holds, in base64. Data URLs are told by their beginning."""
 _UNSEEN_TOKENS = 50_000
 """What an image, a file or something stored is held to take: nobody here sees how much it is."""
+_LIKELY_TOKENS = 1_000
+"""What the token limit is told of it; a large image takes about as much."""
+_BYTES_A_TOKEN = 3.5
+"""Of a prompt, in the mean: what the token limit is told before the provider says the true count."""
 _MESSAGE_TOKENS = 8
 """Around each message, at most (OpenAI cookbook, counting tokens: 3 to 4)."""
 
@@ -55,6 +61,13 @@ class Options(TypedDict, total=False):
     api: Api
     params: Mapping[str, Any]
     """More of the request, as the API names it: `tools`, `response_format`, `max_completion_tokens`, `seed` …"""
+
+
+class PromptTokens(NamedTuple):
+    """How long a prompt is, as far as that can be told before the provider counts."""
+
+    most: int
+    likely: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +103,18 @@ class Question:
         return _count(self.body.get("n")) or 1
 
     @property
-    def most_prompt(self) -> int:
-        """Tokens that the prompt has at most: none is shorter than a byte. Made anew at each look."""
+    def prompt_tokens(self) -> PromptTokens:
+        """At most: none is shorter than a byte, and what nobody here sees is held to take so much. Made anew at each
+        look.
+        """
         messages = self.body.get("messages") or self.body.get("input") or ()
+        messages = () if isinstance(messages, str) else messages
+        hidden = [part for message in messages for part in _parts(message) if part.get("type") not in _TEXT_PARTS]
         text = json.dumps(self.body, ensure_ascii=False, default=str)
-        seen = len(text.encode("utf-8", "surrogatepass"))
-        unseen = sum(name in self.body for name in _STORED)
-        if isinstance(messages, str):
-            return seen + _MESSAGE_TOKENS + _UNSEEN_TOKENS * unseen
-        unseen += sum(_parts_unseen(message) for message in messages)
-        return seen + _MESSAGE_TOKENS * len(messages) + _UNSEEN_TOKENS * unseen
+        seen = len(text.encode("utf-8", "surrogatepass")) - sum(map(_payload, hidden))
+        seen += _MESSAGE_TOKENS * max(len(messages), 1)
+        unseen = len(hidden) + sum(name in self.body for name in _STORED)
+        return PromptTokens(seen + _UNSEEN_TOKENS * unseen, int(seen / _BYTES_A_TOKEN) + _LIKELY_TOKENS * unseen)
 
 
 class Asking:
@@ -132,17 +147,15 @@ class Asking:
         if heat is not None:
             body["temperature"] = heat
         namespace = options.get("namespace", "")
-        key = None
-        if options.get("cache", True):
-            whose = (namespace, options.get("variant"))
-            key = request_key(body, api=api, base_url=self._base_url, whose=whose)
-            if key is None:
-                raise RequestRefused("the request is no JSON", hint="see params: numbers, texts, lists and dicts")
+        whose = (namespace, options.get("variant"))
+        key = request_key(body, api=api, base_url=self._base_url, whose=whose)
+        if key is None:
+            raise RequestRefused("the request is no JSON", hint="see params: numbers, texts, lists and dicts")
         return Question(
             api=api,
             model=model,
             body=body,
-            key=key,
+            key=key if options.get("cache", True) else None,
             namespace=namespace,
             tags=_words(options.get("tags", ())),
             bot=str(options.get("bot", "")),
@@ -156,11 +169,22 @@ def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
 
 
-def _parts_unseen(message: Mapping[str, Any]) -> int:
-    content = message.get("content")
-    if not isinstance(content, list):
-        return 0
-    return sum(isinstance(part, Mapping) and part.get("type") not in _TEXT_PARTS for part in content)
+def _parts(message: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What a message, or the output of a call, is made of; nothing where that is one text."""
+    if message.get("type") == "image_generation_call":
+        yield message
+    for name in ("content", "output"):
+        content = message.get(name)
+        parts = content if isinstance(content, list) else (content,)
+        yield from (part for part in parts if isinstance(part, Mapping))
+
+
+def _payload(value: object, name: str = "") -> int:
+    """Bytes in it that are an image, a file or a sound, and no text: base64 has a byte for each letter."""
+    if isinstance(value, Mapping):
+        return sum(_payload(inner, key) for key, inner in value.items())
+    is_payload = isinstance(value, str) and (name in _PAYLOADS or value[:5].lower() == "data:")
+    return len(value) if is_payload and isinstance(value, str) else 0
 
 
 def _conversation(prompt: Prompt, system: str | None, api: Api) -> dict[str, Any]:

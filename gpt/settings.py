@@ -76,7 +76,10 @@ class GptSettings:
             interval = PRESETS[self.preset] if self.requests_per_minute is None else 0.0
             object.__setattr__(self, "min_request_interval", interval)
         for one in fields(self):
-            _refuse(one.name, getattr(self, one.name))
+            value = getattr(self, one.name)
+            _refuse(one.name, value)
+            if one.name in _WHOLE and value is not None:
+                object.__setattr__(self, one.name, int(value))  # 500.0 is a whole number too
 
 
 _TEXTS = {"model", "preset", "prices"}

@@ -9,14 +9,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from gpt.closing import ClosableWaits
-from gpt.errors import GptError, HelperClosed, ReplyTimeout
+from gpt.errors import DeadlineExceeded, GptError, HelperClosed, ReplyTimeout
 from gpt.model import Api, GptReply
 from gpt.passage import Passage
 from gpt.provider import Provider, Trial
 from gpt.question import Question
-from gpt.wire.answers import Answer
+from gpt.wire.answers import UNREADABLE, Answer
 from gpt.wire.hints import used_up
-from gpt.wire.pieces import Pieces
+from gpt.wire.pieces import Pieces, no_stream
 from gpt.wire.sdk_errors import judge_error, troubles
 from gpt.wire.wire import Request, Wire
 from utils.clock import utc_now
@@ -94,19 +94,31 @@ class Reading:
         began = time.monotonic()
         failure: GptError
         try:
-            async with self._waits.within(max(self._trial.wire_left, 0)):
+            async with self._waits.within(self._trial.left):
                 return await anext(self._stream, None)
         except HelperClosed as closed:
             failure = closed
-            failure.charged = True
         except TimeoutError:
-            failure = ReplyTimeout("the reply was not whole in time", hint="timeout=… of the settings")
+            failure = _too_late(self._trial)
         except troubles() as error:
             failure = judge_error(error, now=utc_now())
-            failure.charged = True  # half of a reply was sent
+        except UNREADABLE:  # of the SDK, over what no API sends
+            failure = no_stream()
         finally:
             self._trial.wire_left -= time.monotonic() - began
+        failure.charged = True  # half of a reply was sent
         raise failure
+
+
+def _too_late(trial: Trial) -> GptError:
+    """What ended it: the caller's deadline, or the time on the wire."""
+    if time.monotonic() < trial.until:
+        return ReplyTimeout("the reply was not whole in time", hint="timeout=… of the settings")
+    too_late = DeadlineExceeded(
+        "the reply was not whole before the caller's deadline", hint="deadline=… of the question, or of the settings"
+    )
+    too_late.charged = True
+    return too_late
 
 
 class Streams:
@@ -142,11 +154,20 @@ class Streams:
             body.setdefault("stream_options", {"include_usage": True})
         async with AsyncExitStack() as stack:
             passage = await stack.enter_async_context(self._provider.passing(trial.question, until=trial.until))
-            began = time.monotonic()
-            stream = await self._wire.open_stream(Request(api=trial.question.api, body=body), within=trial.wire_left)
-            trial.wire_left -= time.monotonic() - began
+            stream = await self._begin(Request(api=trial.question.api, body=body), trial)
+            passage.answered = True
             stack.push_async_callback(stream.close)
-            wait = used_up(stream.response.headers)
+            wait = used_up(stream.response.headers, now=utc_now())
             if wait:
                 await self._provider.pause(wait)
             return Reading(stream, passage, stack.pop_all(), trial, self._waits)
+
+    async def _begin(self, request: Request, trial: Trial) -> AsyncStream[Any]:
+        began = time.monotonic()
+        try:
+            return await self._wire.open_stream(request, within=trial.left)
+        except ReplyTimeout:
+            pass
+        finally:
+            trial.wire_left -= time.monotonic() - began
+        raise _too_late(trial)

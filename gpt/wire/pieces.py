@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from gpt.errors import BadReply, ProviderFailed
+from gpt.errors import BadReply, GptError, ProviderFailed
 from gpt.model import Api, Usage
-from gpt.wire.answers import Answer, chat_usage, read_document
+from gpt.wire.answers import UNREADABLE, Answer, chat_usage, name_of, read_document, sound, text_of
+from gpt.wire.calls import Calls
+from gpt.wire.sdk_errors import judge_told
 
 _ENDED = ("response.completed", "response.incomplete")
-_FAILED = ("response.failed", "error")
+_TEXTS = ("response.output_text.delta", "response.refusal.delta")
 
 
 class Pieces:
@@ -20,19 +21,26 @@ class Pieces:
         self._take = self._chunk if api is Api.CHAT else self._event
         self._texts: list[str] = []
         self._model = ""
+        self._id = ""
         self._finish_reason = ""
-        self._calls: dict[int, dict[str, Any]] = {}
+        self._refused = False
+        self._calls = Calls()
+        self._audio: dict[str, Any] = {}
+        self._begun: set[int] = set()
+        self._ended: set[int] = set()
+        """Of several replies to one question: those that have."""
         self._whole: Answer | None = None
         self.usage: Usage | None = None
+        """Unknown until the reply has ended: some hosts count all the way, and what comes after is not free."""
 
     def take(self, event: Any) -> str:
         """The text that this event of the SDK brings; often none. Raises GptError where it says that all failed."""
         try:
             text = self._take(event)
-        except (AttributeError, TypeError, KeyError, IndexError, ValueError):
+        except UNREADABLE:
             text = None
-        if not isinstance(text, str):
-            raise BadReply("the provider's stream is no completion", hint="is the base URL that of an OpenAI API?")
+        if text is None:
+            raise no_stream()
         if text:
             self._texts.append(text)
         return text
@@ -42,49 +50,81 @@ class Pieces:
         if self._whole is not None:
             return self._whole
         if not self._finish_reason:
-            raise _broken("the stream ended before the reply did")
-        calls = tuple(self._calls[index] for index in sorted(self._calls))
-        return Answer("".join(self._texts), self._model, self._finish_reason, self.usage, calls)
+            raise _charged(ProviderFailed("the stream ended before the reply did"))
+        return Answer(
+            text="".join(self._texts),
+            model=self._model,
+            finish_reason="refusal" if self._refused else self._finish_reason,
+            usage=self.usage,
+            tool_calls=self._calls.whole(),
+            media=sound(self._audio),
+            id=self._id,
+        )
 
     def _chunk(self, chunk: Any) -> str:
-        if getattr(chunk, "usage", None) is not None:
+        self._model = text_of(getattr(chunk, "model", None)) or self._model
+        self._id = name_of(getattr(chunk, "id", None)) or self._id
+        text = "".join([self._choice(choice) for choice in chunk.choices or ()])
+        if self._begun != self._ended:
+            self.usage = None
+        elif self._ended and getattr(chunk, "usage", None) is not None:
             self.usage = chat_usage(_plain(chunk.usage))
-        self._model = getattr(chunk, "model", None) or self._model
-        if not chunk.choices:
+        return text
+
+    def _choice(self, choice: Any) -> str:
+        """Its text, where it is of the first reply: that one is given, as in a reply that comes whole."""
+        index = getattr(choice, "index", None) or 0
+        self._begun.add(index)
+        if choice.finish_reason:
+            self._ended.add(index)
+        if index != 0:
             return ""
-        choice = chunk.choices[0]
         self._finish_reason = choice.finish_reason or self._finish_reason
         delta = getattr(choice, "delta", None)
-        if delta is None:  # some hosts end so
-            return ""
-        for call in getattr(delta, "tool_calls", None) or ():
-            self._add_call(call.index, _plain(call))
-        return getattr(delta, "content", None) or ""
+        return "" if delta is None else self._delta(delta)  # some hosts end without one
 
-    def _add_call(self, index: int, part: Mapping[str, Any]) -> None:
-        """The name comes with a call's first part, its arguments in many."""
-        call = self._calls.setdefault(index, {"function": {"name": "", "arguments": ""}})
-        call.update({name: value for name, value in part.items() if name in ("id", "type")})
-        for name, value in part.get("function", {}).items():
-            call["function"][name] = call["function"].get(name, "") + value
+    def _delta(self, delta: Any) -> str:
+        for call in getattr(delta, "tool_calls", None) or ():
+            self._calls.take(_plain(call))
+        older = getattr(delta, "function_call", None)
+        if older is not None:
+            self._calls.take({"index": "older", "type": "function", "function": _plain(older)})
+        refused = text_of(getattr(delta, "refusal", None))
+        self._refused = self._refused or bool(refused)
+        return text_of(getattr(delta, "content", None)) or refused or self._heard(getattr(delta, "audio", None))
+
+    def _heard(self, audio: Any) -> str:
+        """What is spoken, in words; of the sound each piece is base64 that goes on where the last one ended."""
+        heard = {} if audio is None else _plain(audio)
+        for name, value in heard.items():
+            known = self._audio.get(name, "") if name in ("data", "transcript") else ""
+            self._audio[name] = known + value if known else value
+        return text_of(heard.get("transcript"))
 
     def _event(self, event: Any) -> str:
-        if event.type == "response.output_text.delta":
-            return str(event.delta)
+        if event.type in _TEXTS:
+            return text_of(event.delta)
         if event.type in _ENDED:
             self._whole = read_document(_plain(event.response), Api.RESPONSES)
             self.usage = self._whole.usage
-        if event.type in _FAILED:
-            raise _broken("the provider broke off")
+        if event.type == "response.failed":
+            raise _charged(judge_told(_plain(event.response).get("error") or {}))
+        if event.type == "error":
+            raise _charged(judge_told({"code": getattr(event, "code", None)}))
         return ""
+
+
+def no_stream() -> BadReply:
+    """Of events that are none of such a stream."""
+    return BadReply("the provider's stream is no completion", hint="is the base URL that of an OpenAI API?")
 
 
 def _plain(value: Any) -> Any:
     """As JSON has it. Without pydantic's warnings about hosts that differ a little: they show the text."""
-    return value.model_dump(exclude_none=True, warnings=False)
+    return value if isinstance(value, dict) else value.model_dump(exclude_none=True, warnings=False)
 
 
-def _broken(why: str) -> ProviderFailed:
-    error = ProviderFailed(why)
+def _charged(error: GptError) -> GptError:
+    """Half of a reply was sent."""
     error.charged = True
     return error

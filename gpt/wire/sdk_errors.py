@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
 
 _QUOTA = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _TRANSIENT = {408, 409}
+_REFUSALS = set(range(400, 500)) - _TRANSIENT - {429}
+_STATUS_OF = {
+    **dict.fromkeys((*_QUOTA, "rate_limit_exceeded", "rate_limit_error", "rate_limited"), 429),
+    **dict.fromkeys(("invalid_api_key", "authentication_error"), 401),
+    **dict.fromkeys(("data_residency_mismatch", "context_length_exceeded"), 400),
+}
+"""Of a code that is a word."""
+_OF_THE_REQUEST = ("invalid_", "image_", "unsupported_", "empty_", "failed_to_download_", "bio_", "misalignment_")
+"""How the codes of refused prompts and images begin (openai.types.responses.ResponseError)."""
 _LONGEST_WORD = 60
 
 
@@ -62,8 +72,27 @@ def judge_error(error: Exception, *, now: datetime) -> GptError:
     if isinstance(error, openai.APIConnectionError):
         return _judge_connection(error.__cause__ or error)
     if isinstance(error, openai.APIError):  # an error event in the middle of a stream
-        return ProviderFailed(f"the provider broke off{_code(error.code)}")
+        return judge_told(error.body if isinstance(error.body, Mapping) else {"code": error.code})
     return _judge_rest(error)
+
+
+def judge_told(error: Mapping[str, object]) -> GptError:
+    """What an error means that is told in a success, or in a stream: by its code, a status with some hosts."""
+    code = error.get("code") or error.get("type")
+    status = _status_told(code)
+    about = str(status) if status == code else _word(code) or "no code"
+    if status == 429:
+        return _judge_429(code, about, None)
+    if status in _REFUSALS:
+        return _judge_refusal(status, about, error.get("param"))
+    return ProviderFailed(f"the provider broke off ({about})")
+
+
+def _status_told(code: object) -> int:
+    word = str(code)[:_LONGEST_WORD]
+    if word.isascii() and word.isdigit():
+        return int(word)
+    return 400 if word.startswith(_OF_THE_REQUEST) else _STATUS_OF.get(word, 500)
 
 
 def _judge_connection(why: BaseException) -> GptError:
@@ -92,29 +121,33 @@ def _judge_rest(error: Exception) -> GptError:
 def _judge_status(error: APIStatusError, now: datetime) -> GptError:
     status, code = error.status_code, error.code or ""
     about = f"{status}{_code(code)}{_request(error.request_id)}"
-    if status == 429 and code in _QUOTA:
-        hint = "raise its limit or add credit at the provider; waiting does not help"
-        return QuotaExhausted(f"the account's quota is used up ({about})", hint=hint)
     headers = error.response.headers
-    wait = retry_after(headers, now=now) or used_up(headers) or None
+    wait = retry_after(headers, now=now) or used_up(headers, now=now) or None
     if status == 429:
-        hint = "requests_per_minute=… of the settings, as the provider allows it to this key"
-        return RateLimited(f"the provider's rate limit is reached ({about})", hint=hint, retry_after=wait)
+        return _judge_429(code, about, wait)
     if status in _TRANSIENT or status >= 500:
         return ProviderFailed(f"the provider failed ({about})", retry_after=wait)
-    return _judge_refusal(error, about)
+    return _judge_refusal(status, about, error.param)
 
 
-def _judge_refusal(error: APIStatusError, about: str) -> GptError:
-    if error.status_code == 401:
+def _judge_429(code: object, about: str, wait: float | None) -> GptError:
+    if code in _QUOTA:
+        hint = "raise its limit or add credit at the provider; waiting does not help"
+        return QuotaExhausted(f"the account's quota is used up ({about})", hint=hint)
+    hint = "requests_per_minute=… of the settings, as the provider allows it to this key"
+    return RateLimited(f"the provider's rate limit is reached ({about})", hint=hint, retry_after=wait)
+
+
+def _judge_refusal(status: int, about: str, param: object) -> GptError:
+    if status == 401:
         return AuthenticationFailed(f"the provider does not know the API key ({about})", hint="see OPENAI_API_KEY")
-    if error.status_code == 403:
+    if status == 403:
         return AccessDenied(f"the API key may not do this ({about})", hint="its project, the model, the region")
-    named = _word(error.param)
+    named = _word(param)
     hint = f"see the parameter {named}" if named else None
     if named == "temperature":
         hint = "see the parameter temperature; temperature=None leaves it out"
-    if error.status_code == 404:
+    if status == 404:
         hint = "does this provider have that model, and this key it? and see base_url"
     return RequestRefused(f"the provider refuses the request ({about})", hint=hint)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from base64 import b64encode
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
 
 from gpt.errors import GptError, GptSettingsError, HelperClosed, ReplyTimeout
@@ -67,7 +69,7 @@ class Wire:
         try:
             async with asyncio.timeout(within):
                 raw = await _endpoint(client, request.api).with_raw_response.create(**_arguments(client, request))
-            return Received(read_answer(raw.content, request.api), used_up(raw.headers))
+            return Received(read_answer(raw.content, request.api), used_up(raw.headers, now=self._clock()))
         except TimeoutError:
             failure = _silent(within)
         except troubles() as error:
@@ -94,14 +96,14 @@ class Wire:
     async def _client(self) -> AsyncOpenAI:
         loop = asyncio.get_running_loop()
         with self._lock:
-            known = self._clients.get(loop)
-        if known is not None:
-            return known
-        if not self._api_key:
-            raise GptSettingsError("no API key", hint="api_key=…, [gpt] api_key_file, or the variable OPENAI_API_KEY")
-        # Loading the SDK, its resources and the certificates takes half a second: not on the event loop.
-        client = await asyncio.to_thread(self._connect, loop)
-        if loop not in self._closers:
+            client = self._clients.get(loop)
+        if client is None:
+            if not self._api_key:
+                hint = "api_key=…, [gpt] api_key_file, or the variable OPENAI_API_KEY"
+                raise GptSettingsError("no API key", hint=hint)
+            # Loading the SDK, its resources and the certificates takes half a second: not on the event loop.
+            client = await asyncio.to_thread(self._connect, loop)
+        if loop not in self._closers:  # also where whoever had it made was cancelled meanwhile
             self._closers[loop] = closer = self._closing(loop, client)
             await anext(closer)
         return client
@@ -116,7 +118,10 @@ class Wire:
 
             # Each try is bounded as a whole, by `within`; a time-out for each read costs 3 % of a call beside it.
             timeout = Timeout(None, connect=_CONNECT_WITHIN)
-            client = AsyncOpenAI(api_key=self._api_key, base_url=self._base_url, max_retries=0, timeout=timeout)
+            address, headers = _told_apart(self._base_url)
+            client = AsyncOpenAI(
+                api_key=self._api_key, base_url=address, default_headers=headers, max_retries=0, timeout=timeout
+            )
             for api in Api:
                 _endpoint(client, api)
             with self._lock:
@@ -157,6 +162,20 @@ class Wire:
         self._lock = threading.Lock()
         self._connecting = threading.Lock()
         self._clients, self._closers = WeakKeyDictionary(), WeakKeyDictionary()
+
+
+def _told_apart(base_url: str) -> tuple[str, dict[str, str]]:
+    """The address without user and password, which httpx would log with each request, and the header that says them.
+
+    As httpx does it itself: they stand in place of the API key (RFC 7617).
+    """
+    parts = urlsplit(base_url)
+    user, at, place = parts.netloc.rpartition("@")
+    if not at:
+        return base_url, {}
+    name, _, password = user.partition(":")
+    credentials = b64encode(f"{unquote(name)}:{unquote(password)}".encode()).decode("ascii")
+    return parts._replace(netloc=place).geturl(), {"Authorization": f"Basic {credentials}"}
 
 
 def _arguments(client: AsyncOpenAI, request: Request) -> dict[str, Any]:

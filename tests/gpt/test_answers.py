@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gpt.errors import BadReply, EmptyReply
+from gpt.errors import BadReply, EmptyReply, GptError, ProviderFailed, RateLimited, RequestRefused
 from gpt.model import Api, Usage
 from gpt.wire.answers import Answer, read_answer, read_document, refuse_empty
 
@@ -39,7 +39,12 @@ def test_both_forms_say_the_same() -> None:
         ({"status": "incomplete", "incomplete_details": {"reason": "content_filter"}}, "content_filter"),
         ({"status": "incomplete", "incomplete_details": None}, "incomplete"),
         ({"status": "in_progress"}, "in_progress"),
-        ({"output": [MESSAGE, {"type": "function_call", "name": "now"}]}, "tool_calls"),
+        *(
+            ({"output": [MESSAGE, {"type": kind, "name": "now"}]}, "tool_calls")
+            for kind in ("function_call", "custom_tool_call", "mcp_approval_request", "computer_call")
+        ),
+        ({"output": [{"type": "web_search_call"}, MESSAGE]}, "stop"),
+        ({"output": [{"type": "message", "content": [{"type": "refusal", "refusal": "I cannot."}]}]}, "refusal"),
         ({"output": [{"type": "reasoning", "summary": []}, MESSAGE]}, "stop"),
     ],
 )
@@ -69,6 +74,23 @@ def test_usage_that_cannot_be_is_unknown(usage: object) -> None:
     assert read_document(responses(usage=named), Api.RESPONSES).usage is None
 
 
+@pytest.mark.parametrize(
+    ("prompt", "completion", "total", "meant"),
+    [
+        *((12, 1, 399, 387), (21, 0, 81, 60), (0, 0, 81, 81), (12, 1, 13, 1), (12, 1, 2, 1)),
+        *((12, 1, total, 1) for total in (None, "many", 399.0, -5, 10**400)),
+    ],
+)
+def test_what_only_the_total_counts_was_thought_and_is_paid_for(
+    prompt: int, completion: int, total: object, meant: int
+) -> None:
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": total}
+    used = {"input_tokens": prompt, "output_tokens": completion, "total_tokens": total}
+
+    assert read_document(chat(usage=usage), Api.CHAT).usage == Usage(prompt, meant)
+    assert read_document(responses(usage=used), Api.RESPONSES).usage == Usage(prompt, meant)
+
+
 def test_no_more_of_a_prompt_is_cached_than_there_is() -> None:
     usage = {"prompt_tokens": 4, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 9}}
 
@@ -96,3 +118,71 @@ def test_nothing_to_show_is_refused(text: str) -> None:
     with pytest.raises(EmptyReply, match="content_filter"):
         refuse_empty(Answer(text, "m", "content_filter", None))
     refuse_empty(Answer(text, "m", "tool_calls", None, ({"name": "now"},)))
+
+
+def message(**said: Any) -> dict[str, Any]:
+    return {"choices": [{"message": {"content": None, **said}, "finish_reason": "stop"}], "id": "c7"}
+
+
+CALL = {"name": "f", "arguments": "{}"}
+SOUND = {"id": "a", "data": "QUJD", "transcript": "At nine."}
+PARTS = [{"type": "thinking", "thinking": "hm"}, {"type": "text", "text": "At "}, {"type": "text", "text": "9."}]
+IMAGE = {"type": "image_generation_call", "id": "i", "result": "QUJD"}
+
+
+@pytest.mark.parametrize(
+    ("document", "api", "answer"),
+    [
+        (
+            message(function_call=CALL),
+            Api.CHAT,
+            Answer("", "", "stop", None, ({"type": "function", "function": CALL},), id="c7"),
+        ),
+        (message(refusal="I cannot."), Api.CHAT, Answer("I cannot.", "", "refusal", None, id="c7")),
+        (
+            message(audio=SOUND),
+            Api.CHAT,
+            Answer("At nine.", "", "stop", None, media=({"type": "audio", **SOUND},), id="c7"),
+        ),
+        (message(content=PARTS), Api.CHAT, Answer("At 9.", "", "stop", None, id="c7")),
+        (responses(output=[IMAGE], id="r1"), Api.RESPONSES, Answer("", "m", "stop", None, media=(IMAGE,), id="r1")),
+        (responses(output=[], id=7, status="queued"), Api.RESPONSES, Answer("", "m", "queued", None)),
+    ],
+)
+def test_whatever_was_paid_for_is_an_answer(document: dict[str, Any], api: Api, answer: Answer) -> None:
+    assert read_document(document, api) == answer
+    refuse_empty(answer)
+
+
+@pytest.mark.parametrize(
+    ("document", "api", "kind", "charged"),
+    [
+        *(
+            (responses(status="failed", output=[], error=error), Api.RESPONSES, kind, False)
+            for error, kind in (
+                ({"code": "server_error", "message": "x"}, ProviderFailed),
+                ({"code": "rate_limit_exceeded"}, RateLimited),
+                ({"code": "image_too_large"}, RequestRefused),
+                (None, ProviderFailed),
+            )
+        ),
+        (
+            responses(status="failed", error={"code": "server_error"}, usage={"x": 1}),
+            Api.RESPONSES,
+            ProviderFailed,
+            True,
+        ),
+        ({"error": {"code": 429}}, Api.RESPONSES, RateLimited, False),
+        ({"error": {"code": "429"}}, Api.CHAT, RateLimited, False),
+        ({"error": {"type": "rate_limit_error"}}, Api.CHAT, RateLimited, False),
+        ({"error": {"code": ["?"]}}, Api.CHAT, ProviderFailed, False),
+        ({"error": "boom"}, Api.CHAT, BadReply, True),
+    ],
+)
+def test_an_error_in_a_success_is_that_error(
+    document: dict[str, Any], api: Api, kind: type[GptError], charged: bool
+) -> None:
+    with pytest.raises(GptError) as told:
+        read_answer(json.dumps(document), api)
+
+    assert (told.type, told.value.charged) == (kind, charged)

@@ -4,6 +4,8 @@ import asyncio
 import logging
 import time
 import traceback
+from base64 import b64encode
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,7 @@ from gpt.errors import (
     ReplyTimeout,
     RequestRefused,
 )
-from gpt.openai_utils import Api, GptHelper
+from gpt.openai_utils import Api, GptHelper, GptSettings
 from tests.gpt.conftest import API_KEY, Helpers
 from tests.gpt.waiting import until
 from tests.openai_server import Answer, Hint, Manner, OpenAIServer, Tokens, Wait
@@ -46,6 +48,13 @@ REFUSALS = [
     (Answer.other_json('{"choices": [{"message": {"content": 7}}]}'), BadReply),
     (Answer.other_json("[" * 100_000), BadReply),
     (Answer.failing(headers={"x-should-retry": "false"}), ProviderFailed),
+    *(
+        (Answer.other_json(f'{{"error": {{"code": {code}, "message": "{SECRET}"}}}}'), kind)
+        for code, kind in (
+            *(('"insufficient_quota"', QuotaExhausted), ("401", AuthenticationFailed), ("403", AccessDenied)),
+            ("400", RequestRefused),
+        )
+    ),
 ]
 TRANSIENT = [
     (Answer.rate_limited(), RateLimited),
@@ -56,6 +65,8 @@ TRANSIENT = [
     (Answer.failing(502), ProviderFailed),
     (Answer.html(502), ProviderFailed),
     (Answer.overloaded(), ProviderFailed),
+    (Answer.other_json('{"error": {"code": 429, "message": "slow down"}}'), RateLimited),
+    (Answer.other_json('{"choices": [{"finish_reason": "error", "error": {"code": 502}}]}'), ProviderFailed),
     *((Answer(manner=manner), ProviderFailed) for manner in (Manner.CLOSED, Manner.RESET, Manner.CLOSED_MIDWAY)),
 ]
 
@@ -228,17 +239,42 @@ async def test_a_parameter_that_the_sdk_does_not_know_goes_along(server: OpenAIS
     }
 
 
+@pytest.mark.parametrize("cache", [True, False])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *({"params": {"seed": seed}} for seed in (object(), float("nan"))),
+        {"params": {"metadata": {1: "a", "b": 2}}},
+        {"temperature": float("inf")},
+    ],
+)
+async def test_what_is_no_json_is_refused_alike_and_costs_nothing(
+    server: OpenAIServer, helpers: Helpers, asked: dict[str, Any], cache: bool
+) -> None:
+    """One user's odd data must not leave a bot without its fallback; the cause says what is wrong."""
+    helper = helpers(daily_tokens=50_000)
+
+    with pytest.raises(RequestRefused):
+        await helper.ask("When?", cache=cache, **asked)
+    with pytest.raises(RequestRefused):
+        helper.stream("When?", cache=cache, **asked)
+    reply = await helper.reply("When?", fallback="x", cache=cache, **asked)
+
+    assert (reply.text, type(reply.cause)) == ("x", RequestRefused)
+    (budget,) = helper.stats()["budgets"].values()
+    assert (budget["tokens"], server.requests) == (0, [])
+    assert (await helper.ask("When?")).text
+
+
 async def test_a_mistake_of_the_program_is_no_fallback_and_costs_nothing(
     server: OpenAIServer, helpers: Helpers
 ) -> None:
-    """What is no JSON cannot be sent: nothing was, so nothing is counted."""
+    """What the SDK cannot even make a request of: nothing was sent, so nothing is counted."""
     helper = helpers(daily_tokens=50_000)
     for _ in range(3):
         with pytest.raises(TypeError):
-            await helper.reply("When?", fallback="x", cache=False, params={"seed": object()})
+            await helper.reply("When?", fallback="x", params={"extra_headers": 7})
 
-    with pytest.raises(RequestRefused):
-        await helper.ask("When?", params={"seed": object()})
     (budget,) = helper.stats()["budgets"].values()
     assert (budget["tokens"], server.requests) == (0, [])
     assert (await helper.ask("When?")).text
@@ -312,6 +348,7 @@ async def test_a_refused_request_is_free(server: OpenAIServer, helpers: Helpers,
     ("question", "least"),
     [
         ({"params": {"n": 8, "max_completion_tokens": 100}}, 800),
+        ({"params": {"n": 5}}, 20_000),
         ({"params": {"max_tokens": -1}}, 4_000),
         ({"params": {"max_tokens": 0}}, 4_000),
         (
@@ -331,6 +368,70 @@ async def test_what_a_request_may_take_is_never_less_than_it_takes(
 
     (budget,) = helper.stats()["budgets"].values()
     assert budget["tokens"] >= least
+
+
+DATA = "data:image/jpeg;base64," + "QUJD" * 100_000
+OUTPUT = {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_image", "image_url": DATA}]}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "api"),
+    [
+        *(
+            ([{"role": "user", "content": [{"type": "text", "text": "What?"}, part]}], Api.CHAT)
+            for part in (
+                {"type": "image_url", "image_url": {"url": DATA}},
+                {"type": "file", "file": {"file_data": DATA[23:], "filename": "a"}},
+                {"type": "input_audio", "input_audio": {"data": DATA[23:], "format": "wav"}},
+            )
+        ),
+        ([{"role": "user", "content": "What?"}, OUTPUT], Api.RESPONSES),
+        ([{"role": "user", "content": "What?"}, {"type": "image_generation_call", "result": DATA[23:]}], Api.RESPONSES),
+    ],
+)
+async def test_the_letters_of_an_image_are_no_tokens(
+    server: OpenAIServer, helpers: Helpers, prompt: list[dict[str, Any]], api: Api
+) -> None:
+    """It is held to take 50,000 by the budget, and about what it takes by the limit of tokens a minute."""
+    helper = helpers(daily_tokens=10**9, timeout=0.3, tokens_per_minute=60_000)
+    await helper.ask("to load the SDK")
+    server.answer(manner=Manner.HANGING)
+    limit = "max_completion_tokens" if api is Api.CHAT else "max_output_tokens"
+    with pytest.raises(ReplyTimeout):
+        await helper.ask(prompt, api=api, params={limit: 100}, deadline=19)
+    server.answer(text="yes")
+
+    (budget,) = helper.stats()["budgets"].values()
+    assert 50_000 < budget["tokens"] < 52_000
+    assert (await helper.ask("Where?", deadline=15)).text == "yes"
+
+
+async def test_long_text_in_a_part_that_is_no_text_still_counts(server: OpenAIServer, helpers: Helpers) -> None:
+    """And text that only looks like a data URL."""
+    helper = helpers(daily_tokens=10**9, timeout=0.3)
+    await helper.ask("to load the SDK")
+    server.answer(manner=Manner.HANGING)
+    content = [{"type": "document", "content": "w" * 9_000}, {"type": "text", "text": "data:" + "w" * 9_000}]
+    with pytest.raises(ReplyTimeout):
+        await helper.ask([{"role": "user", "content": content}], params={"max_completion_tokens": 1})
+
+    (budget,) = helper.stats()["budgets"].values()
+    assert budget["tokens"] > 68_000
+
+
+async def test_who_waits_at_the_gate_is_not_sent_into_an_open_circuit(server: OpenAIServer, helpers: Helpers) -> None:
+    helper = helpers(min_request_interval=0.6, max_retries=0, daily_tokens=10**6)
+    await helper.ask("to load the SDK")
+    (budget,) = helper.stats()["budgets"].values()
+    server.answer(Answer.quota(manner=Manner.HELD))
+    asked = [asyncio.create_task(helper.ask(str(number))) for number in range(4)]
+    await server.arrived(2)
+    server.release()
+    ends = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert [type(end) for end in ends] == [QuotaExhausted, *[CircuitOpen] * 3]
+    (after,) = helper.stats()["budgets"].values()
+    assert (len(server.requests), after["tokens"]) == (2, budget["tokens"])
 
 
 async def test_a_probe_that_is_refused_says_that_the_provider_is_well(server: OpenAIServer, helpers: Helpers) -> None:
@@ -361,3 +462,20 @@ async def test_an_absurd_count_is_unknown(server: OpenAIServer, helpers: Helpers
 async def test_an_address_that_is_none_is_refused_at_once(base_url: str) -> None:
     with pytest.raises(GptSettingsError, match="base_url"):
         GptHelper(api_key="k", base_url=base_url)
+
+
+async def test_a_password_in_the_address_goes_along_and_into_no_log(
+    server: OpenAIServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As httpx has it, it stands in place of the key."""
+    base_url = server.base_url.replace("://", "://fleet:p%40ss-word@")
+    with caplog.at_level(logging.DEBUG):
+        async with GptHelper(api_key=API_KEY, base_url=base_url, settings=GptSettings(model="m")) as helper:
+            assert (await helper.ask("When?")).text
+            shown = repr(helper)
+
+    said = b64encode(b"fleet:p@ss-word").decode()
+    assert server.requests[0].headers["authorization"] == f"Basic {said}"
+    logged = shown + "\n".join(f"{record.getMessage()}{record.args}" for record in caplog.records)
+    assert "HTTP Request: POST" in logged
+    assert [word for word in ("ss-word", said, API_KEY) if word in logged] == []

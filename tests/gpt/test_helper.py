@@ -422,6 +422,14 @@ async def test_settings_that_cannot_be_are_refused(wrong: dict[str, object], sai
     assert said in str(refused.value.hint)
 
 
+async def test_a_whole_number_may_be_written_with_a_point(helpers: Helpers) -> None:
+    """As a calculation or a JSON file gives it."""
+    helper = helpers(requests_per_minute=60_000.0, max_entries=10.0, max_retries=1.0, daily_tokens=10.0**6)
+
+    assert (await helper.ask("When?")).text
+    assert type(helper.settings.requests_per_minute) is type(helper.settings.daily_tokens) is int
+
+
 async def test_a_preset_decides_what_is_not_given() -> None:
     assert GptSettings().min_request_interval == 5.0
     assert GptSettings(preset="conservative").min_request_interval == 10.0

@@ -23,6 +23,11 @@ NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
         ({"retry-after-ms": "0"}, None),
         ({"retry-after": "Sat, 21 Nov 2026 12:01:00"}, 60),
         ({"retry-after": "99999999"}, LONGEST),
+        ({"retry-after": "1795262430"}, 30),
+        ({"retry-after": "1795262430000"}, 30),
+        ({"retry-after-ms": "1795262430000"}, 30),
+        ({"retry-after-ms": "1999999999"}, LONGEST),
+        ({"retry-after": "1795262399"}, None),
         ({"retry-after": "1e400"}, None),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "-3"}, None),
@@ -47,11 +52,12 @@ def test_a_wait_is_read_in_every_form(headers: dict[str, str], seconds: float | 
             ("120µs", 0.00012),
             ("2d", LONGEST),
         ),
+        *(("1795262430", 30), ("1795262430500", 30.5), ("1795262399", 0), ("999999999", LONGEST)),
         *(("8.64s", 8.64), ("3", 3), ("", None), ("s", None), ("1s and more", None), ("1x", None)),
     ],
 )
 def test_a_duration_is_read_as_go_writes_it(text: str, seconds: float | None) -> None:
-    assert duration(text) == pytest.approx(seconds)
+    assert duration(text, now=NOW) == pytest.approx(seconds)
 
 
 def test_a_window_that_is_used_up_is_waited_for() -> None:
@@ -62,8 +68,8 @@ def test_a_window_that_is_used_up_is_waited_for() -> None:
         "x-ratelimit-reset-tokens": "6m0s",
     }
 
-    assert used_up(headers) == 360
-    assert used_up(headers | {"x-ratelimit-remaining-tokens": "150"}) == 2
+    assert used_up(headers, now=NOW) == 360
+    assert used_up(headers | {"x-ratelimit-remaining-tokens": "150"}, now=NOW) == 2
 
 
 @pytest.mark.parametrize(
@@ -76,4 +82,4 @@ def test_a_window_that_is_used_up_is_waited_for() -> None:
     ],
 )
 def test_headers_that_say_nothing_hold_nobody_up(headers: dict[str, str]) -> None:
-    assert used_up(headers) == 0
+    assert used_up(headers, now=NOW) == 0

@@ -5,8 +5,10 @@ import gc
 
 import pytest
 
+from gpt import streaming
 from gpt.errors import (
     CircuitOpen,
+    DeadlineExceeded,
     EmptyReply,
     GptError,
     HelperClosed,
@@ -193,3 +195,39 @@ async def test_who_just_breaks_off_makes_no_noise(
     await asyncio.sleep(0.1)
 
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize(("manner", "pieces"), [(Manner.HANGING, 0), (Manner.HANGING_MIDWAY, 1)])
+async def test_a_deadline_ends_a_stream_wherever_it_is(
+    server: OpenAIServer, helpers: Helpers, api: Api, manner: Manner, pieces: int
+) -> None:
+    """As it ends `ask`; what was sent counts, and the provider is not held to have failed."""
+    helper = helpers(timeout=30, daily_tokens=10**6, breaker_failures=1)
+    await helper.ask("to load the SDK")
+    server.answer(text="one two three four five six", manner=manner)
+    limit = "max_completion_tokens" if api is Api.CHAT else "max_output_tokens"
+    stream = aiter(helper.stream("When?", api=api, deadline=1, params={limit: 5_000}))
+    for _ in range(pieces):
+        await anext(stream)
+
+    with pytest.raises(DeadlineExceeded):
+        [piece async for piece in stream]
+
+    (budget,) = helper.stats()["budgets"].values()
+    assert budget["tokens"] >= 5_000
+    assert helper.stats()["circuit"] == "closed"
+
+
+async def test_a_mistake_of_ours_while_it_is_read_is_not_free(
+    server: OpenAIServer, helpers: Helpers, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(*_headers: object, **_now: object) -> float:
+        raise RuntimeError("a mistake")
+
+    helper = helpers(daily_tokens=10**6)
+    monkeypatch.setattr(streaming, "used_up", mistaken)
+    with pytest.raises(RuntimeError):
+        await anext(aiter(helper.stream("When?", api=api)))
+
+    (budget,) = helper.stats()["budgets"].values()
+    assert (len(server.requests), budget["tokens"] > 0) == (1, True)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import Iterator
 
 import httpx2
@@ -96,6 +97,35 @@ async def test_a_wire_that_is_closed_sends_nothing(server: OpenAIServer) -> None
 
     with pytest.raises(HelperClosed):
         await asking.ready()
+
+
+@pytest.mark.asyncio
+async def test_connections_end_also_where_the_first_asker_was_cancelled(
+    server: OpenAIServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the SDK was loaded for it: its client is there, and somebody has to close it."""
+    asking = Wire(api_key="k", base_url=server.base_url)
+    connect, go_on = asking._connect, threading.Event()
+
+    def slow(loop: asyncio.AbstractEventLoop) -> openai.AsyncOpenAI:
+        go_on.wait(10)
+        return connect(loop)
+
+    monkeypatch.setattr(asking, "_connect", slow)
+    first = asyncio.create_task(asking.ready())
+    await asyncio.sleep(0)
+    first.cancel()
+    go_on.set()
+    await until(lambda: len(asking._clients) == 1)
+
+    await asking.send(
+        Request(api=Api.CHAT, body={"model": "m", "messages": [{"role": "user", "content": "?"}]}), within=9
+    )
+    assert server.connections == 1
+    await asking.aclose()
+
+    assert first.cancelled()
+    await until(lambda: server.connections == 0)
 
 
 def test_connections_end_with_their_event_loop(server: OpenAIServer) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from enum import Enum
 from hashlib import blake2b
+from json import dumps
 from typing import Any, NamedTuple, Self
 
 from tests.openai_server import errors
@@ -181,6 +182,13 @@ class Answer:
     def other_json(cls, body: str, **more: Any) -> Self:
         """A success with JSON of another form: `{}`, `[]`, `{"choices": []}`."""
         return cls(raw=body.encode(), **more)
+
+    @classmethod
+    def stream_of(cls, *events: object, **more: Any) -> Self:
+        """A stream of these events, whatever they are; bytes stand for themselves."""
+        lines = [event if isinstance(event, bytes) else dumps(event).encode() for event in events]
+        raw = b"".join(b"data: %b\n\n" % line for line in lines)
+        return cls(raw=raw, content_type="text/event-stream", **more)
 
     @classmethod
     def huge(cls, size: int = 2 * 2**20, **more: Any) -> Self:
