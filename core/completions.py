@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from core.errors import ConfigError
-from core.settings import Declaration, Room, fill_rooms, parse_count, parse_duration
+from core.settings import Declaration, Room, fill_rooms, parse_count, parse_duration, parse_path
 from core.state import StateFolder
 from core.state.settings import REDIS_ROOM, ROOT, STATE_ROOM, RedisSettings
 from gpt.errors import GptSettingsError
@@ -271,8 +271,8 @@ _DECLARED: dict[str, tuple[Callable[[str], Any], str]] = {
     "bot_daily_tokens": (_parse_whole, "most tokens of a day, for each bot"),
     "bot_daily_money": (_parse_number, "most US dollars of a day, for each bot: 0.50"),
     "alert_at": (_parse_number, "share of a limit at which operators are told: 0.8"),
-    "prices": (str, "a price table of your own"),
-    "api_key_file": (str, "a file (0600) that holds the API key"),
+    "prices": (parse_path, "a price table of your own"),
+    "api_key_file": (parse_path, "a file (0600) that holds the API key"),
     "base_url": (_parse_address, "another provider with OpenAI's API: https://HOST/v1"),
 }
 GPT_ROOM = Room(

@@ -65,7 +65,7 @@ def load_settings(
     ConfigError for an unknown or unreadable setting.
     """
     _refuse_unknown(environ, {one.variable for room in rooms for one in room.declarations.values()} - {""})
-    path = environ.get(CONFIG_VARIABLE) or config_file
+    path = config_path(environ, config_file)
     document = _read_config(path, must_exist=CONFIG_VARIABLE in environ)
     _refuse_unknown_tables(document, rooms, path)
     return [_fill(room, flags, environ, document, path) for room in rooms]
@@ -78,9 +78,16 @@ def fill_rooms(rooms: tuple[Room, ...], *, environ: Mapping[str, str], config_fi
     for an unreadable setting of these rooms.
     """
     _warn_of_unknown(environ)
-    path = environ.get(CONFIG_VARIABLE) or config_file
+    path = config_path(environ, config_file)
     document = _read_config(path, must_exist=CONFIG_VARIABLE in environ)
     return [_fill(room, {}, environ, document, path) for room in rooms]
+
+
+def config_path(environ: Mapping[str, str], default: str) -> str:
+    """Where gavat.toml is, or would be; raises ConfigError."""
+    declared = Declaration(CONFIG_VARIABLE, parse_path, "the path of gavat.toml")
+    given = environ.get(CONFIG_VARIABLE)
+    return str(_parsed(declared, given, f"variable {CONFIG_VARIABLE}")) if given else default
 
 
 def _fill(room: Room, flags: Mapping[str, Any], environ: Mapping[str, str], document: dict[str, Any], path: str) -> Any:
@@ -116,8 +123,13 @@ def _fill_tables(room: Room, tables: object, path: str) -> dict[str, Any]:
             for key, declared in room.declarations.items()
             if key in table
         }
-        filled[name] = room.settings(**values)
+        filled[_path_in_name(name, where)] = room.settings(**values)
     return filled
+
+
+def _path_in_name(name: str, where: str) -> str:
+    """What a table by name is about: `[bots."~/shop/alice"]` is a path, `[bots.alice]` none."""
+    return str(_parsed(Declaration("", parse_path, ""), name, where)) if "/" in name else name
 
 
 def parse_duration(text: str) -> timedelta:
@@ -147,9 +159,18 @@ def parse_switch(text: str) -> bool:
     return text == "true"
 
 
+def parse_path(text: str) -> str:
+    """A path; `~` and `~user` at its beginning are home folders. Raises ValueError for one that is not known."""
+    path = os.path.expanduser(text)
+    if path.startswith("~"):
+        home = printable(text.partition("/")[0])
+        raise ValueError(f"«{printable(text)}»: no home folder is known for {home}; write ./{home} for that name")
+    return path
+
+
 def parse_paths(text: str) -> tuple[str, ...]:
-    """Paths separated by colons. Raises ValueError when there is none."""
-    paths = tuple(part for part in text.split(os.pathsep) if part)
+    """Paths separated by colons, each as `parse_path` reads it. Raises ValueError when there is none."""
+    paths = tuple(parse_path(part) for part in text.split(os.pathsep) if part)
     if not paths:
         raise ValueError("no path given")
     return paths

@@ -77,7 +77,7 @@ def log_in(wanted: LoginWanted, person: Person) -> LoginResult:
     """Log in under the lease of the session, which is given back in any case; outside of any event loop.
 
     A session that is logged in already stays as it is, unless it is to be replaced. Raises Refused, other GavatError,
-    KeyboardInterrupt (for SIGTERM too).
+    KeyboardInterrupt (for SIGTERM and SIGHUP too).
     """
     refuse_unusable_folder(wanted.path)
     with lease_session(wanted.path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple, TypeVar
@@ -15,7 +16,7 @@ from core.client.judge_login import refusal_of_telegrams
 from core.client.observed import Behaviour, ObservedClient
 from core.client.settings import ClientSettings
 from core.client.sign_in import Person, SignIn
-from core.client.termination import on_sigterm
+from core.client.termination import on_signal
 from core.client.watch import quietly
 from core.errors import GavatError
 from utils.telegram_errors import ErrorKind, classify
@@ -53,7 +54,7 @@ class Account(NamedTuple):
 def sign_in(session: Session, api: Api, person: Person, keep: Callable[[], None]) -> Account:
     """Log the session in and save it; `keep()` is called as soon as Telegram may know its key for a login.
 
-    Raises Refused, other GavatError, KeyboardInterrupt (for SIGTERM too).
+    Raises Refused, other GavatError, KeyboardInterrupt (for SIGTERM and SIGHUP too).
     """
     return _run(_sign_in(session, api, person, keep))
 
@@ -127,7 +128,8 @@ def _run(work: Coroutine[Any, Any, Result]) -> Result:
 async def _until_terminated(work: Coroutine[Any, Any, Result]) -> Result:
     task = asyncio.current_task()
     assert task is not None
-    with on_sigterm(task.cancel):
+    # The terminal that is asked may be closed, or the line to it lost
+    with on_signal(signal.SIGTERM, task.cancel), on_signal(signal.SIGHUP, task.cancel):
         return await work
 
 

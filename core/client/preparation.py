@@ -33,6 +33,7 @@ from core.session_files.plan import plan_file
 from utils.clock import utc_now
 from utils.leases import Lease
 from utils.redact import printable
+from utils.users import user_name
 
 Result = TypeVar("Result")
 
@@ -172,7 +173,10 @@ def _refuse_without_descriptors() -> None:
 
 
 def refuse_unusable_folder(path: str) -> None:
-    """Refuse where this user could not write the session at `path`, there or still to be made; raises Refused."""
+    """Refuse where this user could not write the session at `path`, there or still to be made, or is not its owner.
+
+    Raises Refused.
+    """
     folder = os.path.dirname(path)
     needed = [(folder, os.W_OK | os.X_OK)]
     if os.path.lexists(path):
@@ -184,6 +188,7 @@ def refuse_unusable_folder(path: str) -> None:
             f"{printable(path)}: this user may not write the session and its folder, or the disk is read-only",
             hint="run as the owner of the sessions; SQLite needs to write beside the file",
         )
+    _refuse_another_users(path)
     disk = os.statvfs(folder)
     if disk.f_bavail * disk.f_frsize < SPACE_LEFT:
         raise Refused(
@@ -193,3 +198,18 @@ def refuse_unusable_folder(path: str) -> None:
             retryable=True,
             hint="free some space first: a session that cannot be saved loses what it learns",
         )
+
+
+def _refuse_another_users(path: str) -> None:
+    """Who may write as root may still not own it: journals would be root's, and names could be swapped meanwhile."""
+    user = os.geteuid()
+    places = ([path] if os.path.lexists(path) else []) + ([os.path.dirname(path)] if user == 0 else [])
+    for place in places:
+        owner = os.stat(place).st_uid
+        if owner != user:
+            raise Refused(
+                FailureKind.FILE_SYSTEM,
+                "OTHER_USER",
+                f"{printable(place)} belongs to another user: nothing was changed",
+                hint=f"run as that user: sudo -u {user_name(owner)} …",
+            )

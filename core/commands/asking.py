@@ -11,7 +11,7 @@ import os
 import sys
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from core.client.sign_in import Question
 from core.errors import ConfigError
@@ -132,6 +132,7 @@ def _echo_off(terminal: int) -> Iterator[None]:
     try:
         yield
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        with suppress(termios.error):  # the terminal may be closed
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
         sys.stderr.write("\n")
         sys.stderr.flush()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.commands import exit_codes
 from core.commands.output import Output
-from core.errors import ConfigError, FolderReadOnly, GavatError, SessionFileBusy, SessionFileError
+from core.errors import ConfigError, GavatError, SessionFileBusy, SessionFileError
 
 if TYPE_CHECKING:
     from core.client.login import LoginResult
@@ -46,8 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Log in and say who it is and what to do next."""
+    from core.commands.telethon_needed import require_telethon
     from core.commands.wiring import refuse_without_application, wire
 
+    require_telethon("logging in")
     wiring = wire()
     server = _parse_server(arguments.server)
     refuse_without_application(wiring.client)
@@ -100,7 +102,7 @@ def _told_of(path: str, refused: Refused) -> GavatError:
 def _path_of(given: str, wiring: Wiring) -> str:
     """Real path of the session that is meant; the sessions folder is made where it is missing. Raises ConfigError."""
     from core.client.preparation import session_path
-    from core.commands.wiring import why_no_folder
+    from core.commands.wiring import refuse_root_elsewhere, why_no_folder
 
     if not os.path.basename(given).removesuffix(".session").strip("."):
         raise ConfigError("the name of a session is missing", hint="such as: python -m core login alice")
@@ -111,7 +113,9 @@ def _path_of(given: str, wiring: Wiring) -> str:
     problem = why_no_folder(folder, told=True)
     if problem is not None:
         raise problem
-    _refuse_root_elsewhere(folder)
+    # A file that root makes there is of no use to the bot
+    hint = "log in as the user that the bots run as"
+    refuse_root_elsewhere(folder, "belongs to another user: nothing was made there", hint)
     return path
 
 
@@ -129,20 +133,6 @@ def _sessions_folder(name: str, wiring: Wiring) -> str:
                 f"the sessions folder cannot be made ({error.strerror})", path=folder, hint=hint
             ) from error
     return folder
-
-
-def _refuse_root_elsewhere(folder: str) -> None:
-    """A file that root makes in the folder of another user is of no use to the bot, and its name can be swapped."""
-    owner = os.stat(folder).st_uid
-    if os.geteuid() == 0 and owner != 0:
-        from core.commands.pastable import as_user
-        from core.commands.sessions_text import user_name
-
-        raise FolderReadOnly(
-            "belongs to another user: nothing was made there",
-            path=folder,
-            hint=f"log in as the user that the bots run as: {as_user(user_name(owner))}",
-        )
 
 
 def _parse_server(text: str | None) -> Server | None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from core.commands import exit_codes
 from core.commands.output import Output
-from core.errors import ConfigError, GavatError
+from core.commands.telethon_needed import require_telethon
+from core.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +65,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 def _run(arguments: argparse.Namespace, output: Output) -> tuple[int, dict[str, Any], list[str]]:
     """Exit code, document, text."""
-    _require_telethon()
+    require_telethon("running bots")
     from core.commands.run_logs import log_to_stderr
+    from core.commands.run_plan import refuse_root_elsewhere_in
     from core.commands.run_shown import document, plan_text
     from core.commands.wiring import wire
     from core.completions import described, helper_maker, warn_of_unanswerable
@@ -80,19 +82,12 @@ def _run(arguments: argparse.Namespace, output: Output) -> tuple[int, dict[str, 
     if arguments.dry_run:
         code = exit_codes.DONE
         return code, document(plan, None, at=utc_now(), exit_code=code), plan_text(plan, output)
+    refuse_root_elsewhere_in(plan)
     if described(wiring.gpt):
         warn_of_unanswerable(wiring.gpt)
     service = _serve(plan, arguments.targets, output)
     code = service.exit_code
     return code, document(service.plan, service.last, at=utc_now(), exit_code=code), []
-
-
-def _require_telethon() -> None:
-    try:
-        import telethon  # noqa: F401  # asked here, where the answer can be a sentence
-    except ImportError as error:
-        hint = "use the environment that make run builds: .venv/bin/python"
-        raise GavatError("running bots needs Telethon, which is not installed", hint=hint) from error
 
 
 def _plan(arguments: argparse.Namespace) -> RunPlan:

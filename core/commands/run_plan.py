@@ -8,7 +8,14 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 from core.commands.pastable import command_line
-from core.commands.wiring import Wiring, in_session_folders, refuse_without_application, session_targets, wire
+from core.commands.wiring import (
+    Wiring,
+    in_session_folders,
+    refuse_root_elsewhere,
+    refuse_without_application,
+    session_targets,
+    wire,
+)
 from core.errors import ConfigError
 from core.fleet.controller import BotController
 from core.fleet.roster import WantedBot, session_title
@@ -73,6 +80,13 @@ def refuse_unusable(plan: RunPlan) -> None:
         raise ConfigError(f"[bots.{printable(name)}]: there is no such session", hint=plan.hint_for(name))
     if not plan.wanted:
         raise ConfigError("no bot is to run: every session has run = false", path=plan.sessions[0])
+
+
+def refuse_root_elsewhere_in(plan: RunPlan) -> None:
+    """Raise FolderReadOnly for root where a session lies in the folder of another user; each bot refuses its own."""
+    for folder in dict.fromkeys(os.path.dirname(os.path.realpath(bot.path)) for bot in plan.wanted):
+        if os.path.isdir(folder):  # a link may lead nowhere: its bot says so
+            refuse_root_elsewhere(folder, "belongs to another user: nothing was started", "run as that user")
 
 
 def _sessions(targets: Sequence[str], wiring: Wiring) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from core.session_files.verdicts import (
 from utils.clock import from_epoch
 from utils.redact import printable
 from utils.units import size_text
+from utils.users import user_name
 
 MOST_LINES = 40
 _FOLDED_FROM = 4
@@ -144,16 +145,6 @@ def done_text(result: EntryResult) -> str:
     where = os.path.join(*result.set_aside.split(os.sep)[-2:])
     gave_way = not _GAVE_WAY.isdisjoint(result.entry.actions)
     return printable(f"{done}; what was there is in {where}" if gave_way else f"{done} to {where}")
-
-
-def user_name(uid: int) -> str:
-    """A user as `sudo -u` takes one."""
-    import pwd
-
-    try:
-        return printable(pwd.getpwuid(uid).pw_name)
-    except KeyError:
-        return f"'#{uid}'"
 
 
 def _blind_text(plan: FolderPlan) -> str:

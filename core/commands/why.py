@@ -87,7 +87,10 @@ def _text(view: SessionView, live: LiveView, output: Output, now: datetime) -> l
 def _nothing_to_mend(live: LiveView, view: SessionView) -> str:
     from core.monitoring.live import WELL
 
-    is_well = all(one.bot.state in WELL for one in live.of(view.entry.seen.family.path))
+    bots = live.of(view.entry.seen.family.path)
+    if not bots:
+        return "Nothing to mend in the file."
+    is_well = all(one.bot.state in WELL for one in bots)
     return "Nothing to do." if is_well else "Nothing to mend in the file; how its bot is stands above."
 
 
@@ -226,5 +229,6 @@ def _inside(contents: Contents) -> str:
     if contents.schema_version is not None:
         parts.append(f"schema {contents.schema_version}")
     if contents.logged_in is not None:
-        parts.append("logged in" if contents.logged_in else "not logged in")
+        # A key may be that of a login which was never finished, or was ended since
+        parts.append("has a key (Telegram was not asked)" if contents.logged_in else "not logged in")
     return ", ".join(parts)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from core.client.settings import CLIENT_ROOM, ClientSettings
 from core.client.settings import refuse_without_application as refuse_without_application  # noqa: PLC0414  # for login
 from core.completions import GPT_ROOM, CompletionSettings
-from core.errors import ConfigError
+from core.errors import ConfigError, FolderReadOnly
 from core.fleet.settings import BOTS_ROOM, FLEET_ROOM, BotSettings, FleetSettings
 from core.session_files.backups.settings import BACKUP_ROOM, BackupSettings
 from core.session_files.settings import FILES_ROOM, FilesSettings
@@ -165,6 +165,15 @@ def why_no_folder(path: str, *, told: bool) -> ConfigError | None:
     if _in_state_folder(os.path.realpath(path)):
         return ConfigError("belongs to a state folder: its copies are not sessions", path=path)
     return None
+
+
+def refuse_root_elsewhere(folder: str, message: str, hint: str) -> None:
+    """Raise FolderReadOnly for root in the folder of another user, who could swap names under root's hands."""
+    if os.geteuid() == 0 and (owner := os.stat(folder).st_uid) != 0:
+        from core.commands.pastable import as_user
+        from utils.users import user_name
+
+        raise FolderReadOnly(message, path=folder, hint=f"{hint}: {as_user(user_name(owner))}")
 
 
 def _in_state_folder(path: str) -> bool:

@@ -12,10 +12,10 @@ from core.client.settings import parse_api_id
 from core.errors import ConfigError
 from core.fleet.proxy import Proxy, parse_proxy
 from core.settings import (
-    CONFIG_VARIABLE,
     Declaration,
     Room,
     Tables,
+    config_path,
     fill_rooms,
     parse_count,
     parse_duration,
@@ -100,8 +100,8 @@ def bots_settings(environ: Mapping[str, str]) -> dict[str, BotSettings]:
 
 
 def config_folder(environ: Mapping[str, str]) -> str:
-    """The folder of `gavat.toml`, whether there is one or not."""
-    return os.path.dirname(os.path.abspath(environ.get(CONFIG_VARIABLE) or _CONFIG))
+    """The folder of `gavat.toml`, whether there is one or not. Raises ConfigError."""
+    return os.path.dirname(os.path.abspath(config_path(environ, _CONFIG)))
 
 
 def parse_handlers(text: str) -> tuple[str, ...]:

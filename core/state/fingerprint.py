@@ -9,11 +9,14 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import shlex
 from contextlib import suppress
 
 from core.errors import StateError
 from core.state.folder import StateFolder
 from utils.leases import LeaseState, probe_os_lock
+from utils.redact import printable
+from utils.users import file_owner
 
 _SECRET_SIZE = 32
 
@@ -81,8 +84,21 @@ def _read(path: str) -> bytes:
 
 
 def _unusable(state: StateFolder, error: OSError) -> StateError:
+    if isinstance(error, PermissionError) and os.path.lexists(state.install_key):
+        return _unreadable(state.install_key)
     return StateError(
         f"the fleet's secret cannot be used ({error.strerror})",
         path=state.install_key,
         hint="bring it back from a backup of the state folder; while no bot runs it may be removed, and is made anew",
+    )
+
+
+def _unreadable(path: str) -> StateError:
+    """It may be as good as ever: without it the hosts that have the same one no longer match."""
+    user = os.geteuid()
+    change = "chmod 600" if os.lstat(path).st_uid == user else f"chown {file_owner(user)}"
+    return StateError(
+        f"the fleet's secret may not be read by the user {file_owner(user)}",
+        path=path,
+        hint=f"let that user read it, and do not remove it: {change} {shlex.quote(printable(path))}",
     )

@@ -54,9 +54,13 @@ class StateFolder(NamedTuple):
         return os.path.join(self.path, "install.key")
 
     def make(self) -> None:
-        """Create the folder (0700) where it is missing; raises StateError when it cannot be used."""
+        """Create the folder (0700) where it is missing; raises StateError when it cannot be used.
+
+        Nothing is made in the folder of another user: its owner could not write into what root leaves there.
+        """
         try:
             os.makedirs(self.path, mode=0o700, exist_ok=True)
+            self._refuse_another_users()
             os.makedirs(self.copies, mode=0o700, exist_ok=True)
             os.makedirs(self.leases, mode=0o700, exist_ok=True)
         except OSError as error:
@@ -65,15 +69,17 @@ class StateFolder(NamedTuple):
                 path=self.path,
                 hint="set GAVAT_STATE to a folder that this user may write, on a disk with free space",
             ) from error
-        if os.stat(self.path).st_uid != os.geteuid():
-            raise StateError(
-                "the state folder belongs to another user, who could change what undo gives back",
-                path=self.path,
-                hint="run as its owner, or set GAVAT_STATE to a folder of your own",
-            )
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise StateError(
                 "the state folder cannot be written",
+                path=self.path,
+                hint="run as its owner, or set GAVAT_STATE to a folder of your own",
+            )
+
+    def _refuse_another_users(self) -> None:
+        if os.stat(self.path).st_uid != os.geteuid():
+            raise StateError(
+                "the state folder belongs to another user, who could change what undo gives back",
                 path=self.path,
                 hint="run as its owner, or set GAVAT_STATE to a folder of your own",
             )

@@ -6,7 +6,7 @@ import os
 from datetime import timedelta
 from typing import NamedTuple
 
-from core.settings import Declaration, Room, parse_duration
+from core.settings import Declaration, Room, parse_duration, parse_path
 from utils.leases.model import LeaseLoss
 from utils.redact import printable
 
@@ -27,7 +27,7 @@ STATE_ROOM = Room(
     StateSettings,
     {
         "path": Declaration(
-            "GAVAT_STATE", str, "the folder for history, copies and locks; default: state/ beside the scripts"
+            "GAVAT_STATE", parse_path, "the folder for history, copies and locks; default: state/ beside the scripts"
         )
     },
 )

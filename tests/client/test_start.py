@@ -471,6 +471,32 @@ async def test_a_file_or_folder_that_may_not_be_written_is_named(town: Town, wha
     assert "owner" in client.failure.hint
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+@pytest.mark.parametrize("what", ["file", "folder", "target of a link"])
+async def test_root_starts_on_no_session_of_another_user(town: Town, what: str) -> None:
+    """Its journals would be root's, which the bot's own user could not roll back."""
+    town.session.chmod(0o644)
+    os.chown(town.folder if what == "folder" else town.session, 65534, 65534)
+    if what == "target of a link":
+        town.folder.joinpath("link").mkdir()
+        town.folder.joinpath("link", "alice.session").symlink_to(town.session)
+        client = town.client(town.folder / "link" / "alice")
+    else:
+        client = town.client()
+    before = sorted(os.listdir(town.folder))
+
+    assert not await client.start()
+
+    assert client.failure is not None
+    assert (client.failure.kind, client.failure.code) == (FailureKind.FILE_SYSTEM, "OTHER_USER")
+    assert "belongs to another user: nothing was changed" in client.failure.reason
+    assert "sudo -u nobody " in client.failure.hint
+    assert not client.failure.retryable
+    assert sorted(os.listdir(town.folder)) == before
+    assert town.session.stat().st_mode & 0o777 == 0o644
+    assert town.telegram.live() == 0
+
+
 async def test_a_full_disk_is_told_before_anything_is_written(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     real = os.statvfs(town.folder)
     full = os.statvfs_result((*real[:3], 0, 0, *real[5:]))

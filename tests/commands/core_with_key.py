@@ -16,6 +16,7 @@ if __name__ == "__main__":
     signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # tests that run in a shell's background inherit it ignored
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # as those under nohup do
     stay_on_loopback()
     rsa.add_key(os.environ["TELEGRAM_KEY"], old=False)
     sys.exit(main())

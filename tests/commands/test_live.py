@@ -144,7 +144,18 @@ def test_a_bot_that_was_given_up_is_not_said_to_need_nothing(tool: Tool, state: 
 
     ends = [tool.monitor("why", fleet / name).stdout.splitlines()[-1] for name in ("shop_01", "shop_02")]
 
-    assert ends == ["Nothing to mend in the file; how its bot is stands above.", "Nothing to do."]
+    assert ends == ["Nothing to mend in the file; how its bot is stands above.", "Nothing to mend in the file."]
+
+
+def test_a_key_is_not_said_to_be_a_login(tool: Tool, state: StateFolder, fleet: Path) -> None:
+    """Telegram alone knows; nothing is said to need doing no more only where a bot lives on it."""
+    session = fleet / "shop_01.session"
+    unasked = tool.monitor("why", session).stdout.splitlines()
+    put_file(state, process(bot("shop_01", path=str(session), state="alive"), at=utc_now()))
+    alive = tool.monitor("why", session).stdout.splitlines()
+
+    assert any(line.endswith("has a key (Telegram was not asked)") for line in unasked)
+    assert (unasked[-1], alive[-1]) == ("Nothing to mend in the file.", "Nothing to do.")
 
 
 def test_a_killed_process_is_said_to_have_ended(tool: Tool, state: StateFolder, fleet: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import pty
@@ -334,6 +335,28 @@ def test_root_makes_nothing_in_the_folder_of_another_user(place: Place) -> None:
     assert list(place.folder.iterdir()) == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+def test_root_goes_on_with_no_session_of_another_user(place: Place) -> None:
+    place.server.call(lambda telegram: telegram.blank_session(place.session))
+    os.chown(place.session, NOBODY, NOBODY)
+    before = place.session.read_bytes()
+
+    done = place.login(place.phone, "12345")
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "belongs to another user: nothing was changed · run as that user: sudo -u nobody " in done.stderr
+    assert place.session.read_bytes() == before
+    assert place.names == ["alice.session"]
+
+
+def test_without_telethon_it_says_where_there_is_one(tmp_path: Path) -> None:
+    done = Tool(tmp_path / "state").core("login", "alice")
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("logging in needs Telethon, which is not installed · ")
+    assert f"{ROOT}/.venv/bin/python" in done.stderr or f"`make run` in {ROOT} " in done.stderr
+
+
 # A session that is there already
 
 
@@ -577,7 +600,7 @@ def test_the_lease_is_held_while_a_person_thinks(place: Place) -> None:
 # Giving up and being killed
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_who_gives_up_finds_what_was_there_before(place: Place, number: signal.Signals) -> None:
     with place.at_code() as process:
         process.send_signal(number)
@@ -701,6 +724,36 @@ def test_a_terminal_that_was_silenced_echoes_again(place: Place) -> None:
     assert terminal.echoes()
     assert terminal.ended()[0] == 130
     assert place.names == []
+
+
+@pytest.mark.parametrize("prompt", ["Code: ", "(not shown): "])
+def test_a_terminal_that_is_closed_leaves_nothing(place: Place, prompt: str) -> None:
+    """As its window is, or the ssh that it came through; a log that stderr goes to shows no traceback."""
+    place.alice.password = "correct horse"
+    ours, theirs = pty.openpty()
+    with place.start("alice", stdin=theirs, start_new_session=True, preexec_fn=_take_terminal) as process:
+        os.close(theirs)
+        assert process.stderr is not None
+        for shown, typed in (("token: ", place.phone), ("Code: ", "12345"), ("(not shown): ", "")):
+            seen = ""
+            while not seen.endswith(shown):
+                seen += os.read(process.stderr.fileno(), 4096).decode()
+            if shown == prompt:
+                break
+            os.write(ours, f"{typed}\n".encode())
+        made = place.names
+        os.close(ours)
+        said = process.stderr.read()
+
+    assert (made, place.names) == (["alice.session"], [])
+    assert process.returncode in (130, 2)  # 2: that no more can be read is seen before the signal is
+    assert "Traceback" not in said
+    assert is_free(place.session)
+
+
+def _take_terminal() -> None:
+    """Be the one that the kernel tells of the terminal's end."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def test_the_connection_lives_while_a_person_thinks(place: Place) -> None:

@@ -15,8 +15,9 @@ import pytest
 
 from tests.commands.running_fleet import Manager, Place
 from tests.documents.schemas import SCHEMAS, closed, errors
+from tests.other_user import NOBODY
 from tests.telegram import Telegram, TelegramThread
-from tests.tool import CORE, Tool
+from tests.tool import CORE, ROOT, Tool
 from utils.leases import LeaseState, probe_os_lock
 
 
@@ -616,6 +617,40 @@ def test_modules_are_looked_for_here_then_beside_gavat_toml(place: Place) -> Non
     assert hidden.stderr.startswith(f"{place.folder}/near.py: [fleet] on_private: there is no other in near")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
+def test_root_starts_nothing_in_the_folder_of_another_user(place: Place) -> None:
+    """It may look, and is told whom to run as."""
+    place.add("alice")
+    session = place.sessions / "alice.session"
+    session.chmod(0o644)
+    for path in (place.sessions, session):
+        os.chown(path, NOBODY, NOBODY)
+
+    looked, refused = place.call("-n", place.sessions), place.call(place.sessions)
+
+    assert looked.returncode == 0
+    assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
+    assert refused.stderr.startswith(
+        f"{place.sessions}: belongs to another user: nothing was started · run as that user"
+    )
+    assert f"sudo -u nobody {sys.executable} {CORE} run {place.sessions}" in refused.stderr
+    assert [path.name for path in place.sessions.iterdir()] == ["alice.session"]
+    assert session.stat().st_mode & 0o777 == 0o644
+    assert not (place.folder / "state").exists()
+
+
+def test_a_link_that_leads_nowhere_keeps_no_other_bot_from_starting(place: Place) -> None:
+    alice = place.add("alice")
+    (place.sessions / "gone.session").symlink_to(place.folder / "nowhere" / "gone.session")
+
+    with place.running("sessions/alice.session", "sessions/gone.session") as fleet:
+        place.listens(alice)
+        code, _shown, said = fleet.ends()
+
+    assert code == 0
+    assert "/nowhere/gone.session does not exist" in said
+
+
 def test_help_needs_no_package(tmp_path: Path) -> None:
     """A bare interpreter has none; running says which one it wants."""
     tool = Tool(tmp_path / "state")
@@ -626,6 +661,7 @@ def test_help_needs_no_package(tmp_path: Path) -> None:
     assert "python -m core run /srv/bots" in shown.stdout
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert refused.stderr.startswith("running bots needs Telethon, which is not installed · ")
+    assert f"{ROOT}/.venv/bin/python" in refused.stderr or f"`make run` in {ROOT} " in refused.stderr
 
 
 def test_a_terminal_shows_how_the_bots_are_and_its_end_stops_them(place: Place) -> None:

@@ -208,6 +208,23 @@ def test_root_only_looks_into_a_folder_of_another_user(tool: Tool, crashed: Path
     assert (crashed / "hot.session-journal").exists()
 
 
+def test_root_leaves_nothing_in_the_state_folder_of_another_user(tool: Tool, crashed: Path, tmp_path: Path) -> None:
+    """Refused, it must not have made what that user's own runs then cannot write."""
+    let_everybody_in(tmp_path)
+    for path in (crashed, *crashed.iterdir()):
+        os.chown(path, NOBODY, NOBODY)
+    tool.state.mkdir(mode=0o700)
+    os.chown(tool.state, NOBODY, NOBODY)
+
+    refused = tool.cleanup(crashed)
+    left = list(tool.state.iterdir())
+    own = as_nobody(tool, CLEANUP, str(crashed))
+
+    assert (refused.returncode, left) == (1, [])
+    assert "the state folder belongs to another user" in refused.stderr
+    assert own.returncode == 0, own.stderr
+
+
 def test_a_read_only_folder_is_mended_by_root_only(crashed: Path, tmp_path: Path) -> None:
     """A user without write permission gets one line for the whole folder, and it stays as it was."""
     let_everybody_in(tmp_path)

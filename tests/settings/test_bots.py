@@ -34,6 +34,13 @@ def test_each_table_is_one_bot_and_what_is_not_said_is_none(config: Path) -> Non
     }
 
 
+def test_a_path_may_begin_with_the_home_folder(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a name is no path."""
+    monkeypatch.setenv("HOME", "/home/gavat")
+
+    assert set(bots(config, '[bots."~/alice"]\n[bots."~bob"]\n')) == {"/home/gavat/alice", "~bob"}
+
+
 def test_no_table_is_no_bot(config: Path) -> None:
     assert bots(config, "") == {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pwd
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import pytest
 
 from core import settings
 from core.commands.wiring import ROOMS
+from core.completions import GPT_ROOM
 from core.errors import ConfigError
-from core.fleet.settings import fleet_settings
+from core.fleet.settings import config_folder, fleet_settings
+from core.session_files.backups.settings import BACKUP_ROOM
 from core.session_files.settings import FILES_ROOM, FilesSettings
-from core.settings import CONFIG_VARIABLE, fill_rooms, load_settings, parse_duration
+from core.settings import CONFIG_VARIABLE, Room, fill_rooms, load_settings, parse_duration
 from core.state.settings import STATE_ROOM
 from core.variables import VARIABLES
 
@@ -133,3 +136,68 @@ def test_who_embeds_some_rooms_is_warned_once_of_a_misspelt_variable(
 def test_the_variables_of_every_room_are_known() -> None:
     declared = {one.variable for room in ROOMS for one in room.declarations.values()} - {""}
     assert declared | {CONFIG_VARIABLE} == VARIABLES
+
+
+_PATHS = [
+    (STATE_ROOM, "path", "GAVAT_STATE"),
+    (BACKUP_ROOM, "key_file", "GAVAT_BACKUP_KEY_FILE"),
+    (GPT_ROOM, "api_key_file", "GAVAT_GPT_API_KEY_FILE"),
+    (GPT_ROOM, "prices", "GAVAT_GPT_PRICES"),
+]
+_UNKNOWN = "«~no-such-user/gs»: no home folder is known for ~no-such-user; write ./~no-such-user for that name"
+
+
+@pytest.fixture
+def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/gavat")
+
+
+@pytest.mark.usefixtures("at_home")
+@pytest.mark.parametrize(("room", "key", "variable"), _PATHS)
+def test_a_tilde_is_the_home_folder(config: Path, room: Room, key: str, variable: str) -> None:
+    """No shell has replaced it in a unit file, in a crontab, or between quotes."""
+    config.write_text(f'[{room.section}]\n{key} = "~root/gs"\n')
+
+    (given,) = fill_rooms((room,), environ={variable: "~/gs"}, config_file=str(config))
+    (written,) = fill_rooms((room,), environ={}, config_file=str(config))
+
+    assert getattr(given, key) == "/home/gavat/gs"
+    assert getattr(written, key) == f"{pwd.getpwnam('root').pw_dir}/gs"
+
+
+@pytest.mark.usefixtures("at_home")
+def test_each_of_several_paths_may_begin_with_a_tilde(config: Path) -> None:
+    """And a tilde elsewhere is one."""
+    config.write_text('[files]\nsessions = ["~/a", "b~", "./~"]\n')
+
+    assert files_settings(config).sessions == ("/home/gavat/a", "b~", "./~")
+    assert files_settings(config, environ={"GAVAT_SESSIONS": "/c:~/d"}).sessions == ("/c", "/home/gavat/d")
+
+
+def test_gavat_toml_may_be_in_the_home_folder(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(config.parent))
+    config.write_text("[files]\ncopies_kept = 7\n")
+    environ = {"GAVAT_CONFIG": "~/gavat.toml"}
+
+    assert files_settings(Path("/nowhere"), environ=environ).copies_kept == 7
+    assert config_folder(environ) == str(config.parent)
+
+
+@pytest.mark.parametrize(("room", "key", "variable"), _PATHS)
+def test_a_home_folder_that_is_not_known_is_said(config: Path, room: Room, key: str, variable: str) -> None:
+    """A folder named ~ would be made otherwise, in whatever folder one is."""
+    with pytest.raises(ConfigError) as refused:
+        fill_rooms((room,), environ={variable: "~no-such-user/gs"}, config_file=str(config))
+    config.write_text(f'[{room.section}]\n{key} = "~no-such-user/gs"\n')
+    with pytest.raises(ConfigError) as refused_in_file:
+        fill_rooms((room,), environ={}, config_file=str(config))
+
+    assert str(refused.value) == f"variable {variable}: {_UNKNOWN}"
+    assert str(refused_in_file.value) == f"{room.section}.{key} in {config}: {_UNKNOWN}"
+
+
+def test_a_home_folder_that_is_not_known_is_said_of_the_configuration_too(config: Path) -> None:
+    with pytest.raises(ConfigError) as refused:
+        files_settings(config, environ={"GAVAT_CONFIG": "~no-such-user/gs"})
+
+    assert str(refused.value) == f"variable GAVAT_CONFIG: {_UNKNOWN}"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from core.commands import exit_codes
 from core.commands.output import Output
 from core.commands.pastable import as_user, command_line
-from core.commands.sessions_text import user_name
 from core.errors import ConfigError, RunUnfinished
 from core.session_files.moving.pack import read_pack
 from core.session_files.moving.unpack import Unpacked, unpack
 from core.state import RunHistory, StateFolder, new_run_id, run_lock
 from utils.clock import utc_now
 from utils.redact import printable
+from utils.users import user_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

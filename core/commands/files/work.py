@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from core.commands import exit_codes
 from core.commands.files.reporting import Ending, Words, has_changed, has_work, log, tell
 from core.commands.output import Output
-from core.commands.sessions_text import user_name
 from core.commands.wiring import UNTOUCHED, WHOLE, Target, Wiring, interruption, session_folders
 from core.errors import ConfigError, FolderReadOnly, GavatError, RunUnfinished, SessionFileError, StateError
 from core.session_files.looking.inspect import Depth, FolderInspection, inspect_again, inspect_folder
@@ -22,6 +21,7 @@ from core.session_files.verdicts import FolderReport, still_needs
 from core.settings import parse_duration
 from utils.clock import utc_now
 from utils.redact import printable
+from utils.users import user_name
 
 if TYPE_CHECKING:
     from core.session_files.mending.act import Act

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from core.session_files.backups.encryption import Secret
 from core.session_files.backups.rotation import RotationPolicy
-from core.settings import Declaration, Room, parse_count
+from core.settings import Declaration, Room, parse_count, parse_path
 
 
 class BackupSettings(NamedTuple):
@@ -38,6 +38,6 @@ BACKUP_ROOM = Room(
         "daily": Declaration("GAVAT_BACKUP_DAILY", _parse_count_or_none, "for how many days the last backup stays"),
         "weekly": Declaration("GAVAT_BACKUP_WEEKLY", _parse_count_or_none, "for how many weeks the last backup stays"),
         "key": Declaration("GAVAT_BACKUP_KEY", Secret, "a Fernet key: 32 bytes in URL-safe base64"),
-        "key_file": Declaration("GAVAT_BACKUP_KEY_FILE", str, "a file (0600) that holds the key"),
+        "key_file": Declaration("GAVAT_BACKUP_KEY_FILE", parse_path, "a file (0600) that holds the key"),
     },
 )
