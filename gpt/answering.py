@@ -38,6 +38,8 @@ logger = logging.getLogger("gavatcore.openai")
 _NO_STALE = (RequestRefused, AuthenticationFailed, AccessDenied, EmptyReply, HelperClosed, GptSettingsError)
 """Failures that an old answer must not hide: somebody has to do something."""
 Outcome: TypeAlias = GptReply | GptError
+Name: TypeAlias = tuple[str | None, Priority, str | None]
+"""Of a flight: the question's key, who asks, and the bot where it has one of its own."""
 
 
 class Answering:
@@ -52,7 +54,7 @@ class Answering:
         self._counters: Counters = provider.counters
         self._fleet = FleetFlights(shared) if shared else None
         self._flights: SingleFlight[Outcome] = SingleFlight()
-        self._upkeep = Upkeep(cache, shared, ttl=ttl, heard=self._flights.forget_all)
+        self._upkeep = Upkeep(cache, shared, ttl=ttl, heard=self._flights.forget)
         self._closed = False
 
     async def answer(self, question: Question) -> GptReply:
@@ -105,14 +107,7 @@ class Answering:
             return await self._alone(question, until)
         name = self._flight_name(question)
         while True:
-            flight, joined = self._flights.begin(name, partial(self._fly, question, until))
-            try:
-                outcome: Outcome = await self._flights.wait(flight, within=max(until - time.monotonic(), 0))
-            except TimeoutError:
-                outcome = _too_late()
-            except Grounded:  # it ended with its event loop
-                self._refuse_closed()
-                continue
+            outcome, joined = await self._flown(question, name, until)
             if isinstance(outcome, GptReply):
                 outcome = replace(outcome, source=Source.JOINED) if joined else outcome
                 self._counters.answered(outcome)
@@ -123,7 +118,22 @@ class Answering:
                 self._counters.add("joins" if joined else "misses")
                 raise outcome.again()
 
-    def _flight_name(self, question: Question) -> tuple[str | None, Priority, str | None]:
+    async def _flown(self, question: Question, name: Name, until: float) -> tuple[Outcome, bool]:
+        """What came of the flight of this name, begun if there is none; and whether it was there already."""
+        marks = question.marks
+        while True:
+            flight, joined = self._flights.begin(name, partial(self._fly, question, until, marks), marks=marks)
+            try:
+                return await self._flights.wait(flight, within=max(until - time.monotonic(), 0)), joined
+            except TimeoutError:
+                return _too_late(), joined
+            except Grounded:  # it ended with its event loop, or for a reply that is kept by now
+                self._refuse_closed()
+                known = self._cache.find(question.key or "")
+                if known is not None:
+                    return known, False
+
+    def _flight_name(self, question: Question) -> Name:
         """A batch may join a person's flight; a person does not wait in the batch's queue for the same answer."""
         person = (question.key, Priority.PERSON, None)
         if question.priority is Priority.PERSON or self._flights.joins(person):
@@ -132,7 +142,7 @@ class Answering:
 
     async def _alone(self, question: Question, until: float) -> GptReply:
         """What is neither kept nor shared: a flight that ends with its one caller, or with the helper."""
-        flight, _ = self._flights.begin(object(), partial(self._fly, question, until))
+        flight, _ = self._flights.begin(object(), partial(self._fly, question, until, question.marks))
         outcome: Outcome = HelperClosed("the helper was closed while it was asked")
         try:
             outcome = await self._flights.wait(flight, within=max(until - time.monotonic(), 0))
@@ -146,9 +156,9 @@ class Answering:
             raise outcome.again()
         return outcome
 
-    async def _fly(self, question: Question, until: float) -> Outcome:
+    async def _fly(self, question: Question, until: float, marks: tuple[str, ...]) -> Outcome:
         """The outcome for all who ask this."""
-        asked_in, marks = self._cache.generation, question.marks
+        asked_in = self._cache.generation
         try:
             reply, lifetime = await self._fetched(question, marks, until)
         except GptError as error:
@@ -157,7 +167,9 @@ class Answering:
             if not self._closed:
                 raise
             return HelperClosed("the helper was closed while it was asked")
-        self._keep(question, reply, marks, asked_in=asked_in, lifetime=lifetime)
+        is_kept = self._keep(question, reply, marks, asked_in=asked_in, lifetime=lifetime)
+        if is_kept and question.priority is Priority.PERSON:  # a batch that waits for the same need not ask any more
+            self._flights.end((question.key, Priority.BATCH, None))
         return reply
 
     async def _fetched(self, question: Question, marks: tuple[str, ...], until: float) -> tuple[GptReply, float]:
@@ -165,7 +177,7 @@ class Answering:
         ask = partial(self._provider.ask, question, until=until)
 
         def told() -> bool:
-            return self._upkeep.untold.isdisjoint(marks)
+            return self._upkeep.knows_all(marks)
 
         # While Redis does not know that something was taken back, what it has, or is given, may be just that.
         if self._fleet is None or question.key is None or not told():
@@ -173,7 +185,11 @@ class Answering:
         self._upkeep.start()
         shared = Shared(question.key, marks)
         reply, lifetime = await self._fleet.run(
-            shared, ask, until=until, lifetime=lambda: self._cache.lifetime() if told() else 0.0
+            shared,
+            ask,
+            priority=question.priority,
+            until=until,
+            lifetime=lambda: self._cache.lifetime() if told() else 0.0,
         )
         if reply.source is Source.CACHE:
             logger.info("answered from cache")
@@ -181,12 +197,14 @@ class Answering:
 
     def _keep(
         self, question: Question, reply: GptReply, marks: tuple[str, ...], *, asked_in: int, lifetime: float
-    ) -> None:
+    ) -> bool:
         if not reply.complete or question.key is None:
-            return
+            return False
         kept = replace(reply, source=Source.CACHE)
-        if self._cache.put(question.key, kept, marks=marks, asked_in=asked_in, lifetime=lifetime):
+        is_kept = self._cache.put(question.key, kept, marks=marks, asked_in=asked_in, lifetime=lifetime)
+        if is_kept:
             self._upkeep.start()
+        return is_kept
 
     def _stale(self, question: Question, error: GptError) -> GptReply | None:
         """An expired reply to the same question, where that hides nothing that a person must do."""
@@ -204,7 +222,7 @@ class Answering:
     def take_back(self, mark: str) -> int:
         """Drop what is kept under this mark, here now and in other processes soon; gives how many were dropped here."""
         gone = self._cache.invalidate(mark)
-        self._flights.forget_all()
+        self._flights.forget(mark)
         if self._fleet is not None:
             self._upkeep.tell(mark)
             if not _on_event_loop():  # a script, that may end at once: nobody waits for it here
@@ -223,7 +241,7 @@ class Answering:
         if flights:
             await asyncio.wait(flights)
         if self._fleet is not None:
-            await asyncio.to_thread(self._upkeep.tell_now)
+            await asyncio.to_thread(self._upkeep.tell_last)
             self._fleet.close()
         self._upkeep.stop()
 

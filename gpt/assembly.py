@@ -10,7 +10,7 @@ from gpt.budget import BudgetAlert, Limits, PriceTable, Wallet
 from gpt.cache.completion_cache import CompletionCache
 from gpt.counters import Counters
 from gpt.errors import GptSettingsError
-from gpt.gate import Gate, Rate
+from gpt.gate import Gate, Memory, Rate
 from gpt.passage import Parts
 from gpt.request_key import short_hash
 from gpt.settings import GptSettings
@@ -19,6 +19,8 @@ from utils.redis_link import RedisLink
 
 _gates: WeakValueDictionary[tuple[str, str, Rate, int], Gate] = WeakValueDictionary()
 """Two helpers of a process with one key, and the same idea of its rate, wait in one queue."""
+_memories: WeakValueDictionary[str, Memory] = WeakValueDictionary()
+"""Two with one key and different rates keep their distance all the same."""
 _links: WeakValueDictionary[str, RedisLink] = WeakValueDictionary()
 """Helpers of a process share their connections to one Redis."""
 
@@ -89,5 +91,6 @@ def _gate(settings: GptSettings, key: str, redis: tuple[str, RedisLink] | None) 
     known = (key, url, rate, settings.processes)
     gate = _gates.get(known)
     if gate is None:
-        gate = _gates[known] = Gate(rate, key=key, redis=link, processes=settings.processes)
+        memory = _memories.setdefault(key, Memory())
+        gate = _gates[known] = Gate(rate, key=key, redis=link, processes=settings.processes, memory=memory)
     return gate

@@ -8,12 +8,13 @@ from itertools import count
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
+_OF_GATES = ("waits", "waited_seconds", "waiting", "refused")
 COUNTED = (
     *("entries", "valid_entries", "bytes"),
     *("hits", "stale_hits", "joins", "misses", "calls_saved", "money_saved"),
     *("calls", "retries", "rate_limited", "fallbacks", "tokens", "money"),
     *("evicted", "expired", "invalidated"),
-    *("waits", "waited_seconds", "waiting", "refused"),
+    *_OF_GATES,
 )
 """Figures that are added up, over helpers and over processes: counts, seconds, and US dollars (`money…`)."""
 CIRCUITS = ("closed", "half-open", "open")
@@ -52,8 +53,9 @@ def add_figures(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
     `failures` is added up by kind, `hit_ratio` is hits ÷ lookups of the sum, `helpers` counts the helpers, `circuit` is
     the worst one, and `budgets` holds each wallet once, by its name: of those that share it the one that knows of most.
+    Helpers that wait in one queue name the same `gate`: its figures count once.
     """
-    parts = list(parts)
+    parts = _gates_once(parts)
     total: dict[str, Any] = {name: _number(sum(_number(part.get(name)) for part in parts)) for name in COUNTED}
     total["helpers"] = sum(int(_number(part.get("helpers", 1))) for part in parts)
     lookups = total["hits"] + total["joins"] + total["misses"]
@@ -62,6 +64,17 @@ def add_figures(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     total["circuit"] = max((_circuit(part.get("circuit")) for part in parts), default=CIRCUITS[0], key=CIRCUITS.index)
     total["budgets"] = _wallets(_mapping(part.get("budgets")) for part in parts)
     return total
+
+
+def _gates_once(parts: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    seen: set[object] = set()
+    counted = []
+    for part in parts:
+        gate = part.get("gate")
+        is_known = isinstance(gate, int) and gate in seen
+        seen.add(gate if isinstance(gate, int) else None)
+        counted.append({**part, **dict.fromkeys(_OF_GATES, 0)} if is_known else part)
+    return counted
 
 
 def _wallets(parts: Iterable[Mapping[Any, Any]]) -> dict[str, Any]:

@@ -194,12 +194,16 @@ class GptHelper:
         return self._asking.question(prompt, system, temperature, options).key
 
     def stats(self) -> dict[str, Any]:
-        """Its figures: `figures.COUNTED`, `hit_ratio`, `failures` by kind, `circuit`, and `budgets` by name."""
+        """Its figures: `figures.COUNTED`, `hit_ratio`, `failures` by kind, `circuit`, and `budgets` by name.
+
+        `gate`: a number that helpers with one queue at the gate have in common, whose `waits` are the same ones.
+        """
         gate, wallet = self._parts.gate.stats(), self._parts.wallet.stats()
         return {
             **self._parts.counters.stats(),
             **self._cache.stats(),
             **{name: gate.get(name, 0) for name in ("waits", "waited_seconds", "waiting", "refused")},
+            "gate": id(self._parts.gate),
             "circuit": self._parts.breaker.state(time.monotonic()).value,
             "budgets": {self._account: wallet},
         }

@@ -102,7 +102,11 @@ class Passage:
     async def _reserve(self) -> Reservation:
         question = self._question
         return await self._parts.wallet.reserve(
-            bot=question.bot, model=question.model, estimate=self._estimate, until=self._until
+            bot=question.bot,
+            model=question.model,
+            estimate=self._estimate,
+            until=self._until,
+            priority=question.priority,
         )
 
     async def _succeeded(self, reservation: Reservation, admission: Admission) -> None:

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from gpt.budget.book_file import connect
 from gpt.budget.decide import Decision, Standing, Verdict, admit
 from gpt.budget.model import ALL, Amount, Caps, Reservation, scope_of
+from gpt.budget.open_sums import OpenSums
 from utils.clock import since_boot
 from utils.processes import Life, ProcessIdentity, life_of
 
@@ -38,8 +40,15 @@ INSERT INTO spent (wallet, day, scope, others_tokens, others_money) VALUES (?, ?
 ON CONFLICT DO UPDATE SET others_tokens = max(others_tokens, excluded.others_tokens),
     others_money = max(others_money, excluded.others_money)
 """
-_RESERVED = f"SELECT ifnull(sum(tokens), 0), ifnull(sum(money), 0) FROM reserved WHERE {_OWN} AND closed = 0"
-_OPEN_HERE = f"SELECT count(*) FROM reserved WHERE {_OWN} AND closed = 0 AND pid = ? AND ticks = ? AND boot = ?"
+_HELD = "SELECT tokens, money, pid = ? AND ticks = ? AND boot = ? FROM reserved WHERE id = ? AND closed = 0"
+_PROCESSES = """
+SELECT pid, ticks, boot, pid_namespace, min(expires_at) FROM reserved WHERE closed = 0
+GROUP BY pid, ticks, boot, pid_namespace
+"""
+_HELD_BY = """
+SELECT id, wallet, day, bot, tokens, money FROM reserved
+WHERE closed = 0 AND pid = ? AND ticks = ? AND boot = ? AND pid_namespace = ? AND expires_at < ?
+"""
 # The days begun last, not the latest ones: a clock that was ahead for a while must not cost today's figures
 _FORGET = """
 DELETE FROM spent WHERE wallet = ?1 AND day NOT IN
@@ -70,8 +79,8 @@ class Statement(NamedTuple):
     own_open: Mapping[str, int]
     closed: tuple[str, ...]
     """Names of reservations that are over."""
-    open: tuple[str, ...]
-    """Names of those that are not, as `Book.name_of` gives them."""
+    open: Callable[[], tuple[str, ...]]
+    """Looks up the names of those that are not, as `Book.name_of` gives them: there may be thousands."""
 
 
 class Book:
@@ -93,6 +102,7 @@ class Book:
         self._is_shared = is_shared
         self._boottime = boottime
         self._connection: sqlite3.Connection | None = None
+        self._open = OpenSums(wallet, process)
         self.name = ""
         """By which Redis tells this book from others'."""
 
@@ -114,9 +124,11 @@ class Book:
     def settle(self, held: Reservation, spent: Amount) -> None:
         """Close it and count what it took; nothing where it has expired, and so counted already."""
         with self._writing() as db:
-            row = db.execute("SELECT 1 FROM reserved WHERE id = ? AND closed = 0", (held.id,)).fetchone()
+            row = db.execute(_HELD, (*self._process[:3], held.id)).fetchone()
             if row is not None:
+                tokens, money, is_own = row
                 self._close(db, held.id)
+                self._open.add(held.day, held.bot, Amount(-tokens, -money), own=-is_own)
                 self._add(db, self._wallet, held.day, held.bot, spent)
 
     def count(self, day: str, spent: Mapping[str, Amount]) -> None:
@@ -144,11 +156,9 @@ class Book:
         """What Redis is to know of a bot's day."""
         with self._reading() as db:
             shares = {scope: self._share(db, day, scope) for scope in (ALL, scope_of(bot))}
-            own_open = self._own_open(db, day, bot)
+            own_open = {scope: self._open.of(db, day, scope).own for scope in shares}
             closed = self._names(db, day, closed=True, limit=_CLOSED_AT_ONCE)
-            return Statement(
-                self.name, day, bot, shares, own_open, closed, self._names(db, day, closed=False, limit=-1)
-            )
+            return Statement(self.name, day, bot, shares, own_open, closed, partial(self._open_names, day))
 
     def name_of(self, held: Reservation) -> str:
         """What a reservation is called in Redis: whose it is, and all that must be taken back with it."""
@@ -174,7 +184,12 @@ class Book:
         """It is opened anew by the next call; one in memory stays as it is."""
         if self._connection is not None and self.folder is not None:
             connection, self._connection = self._connection, None
+            self._open.forget()
             connection.close()
+
+    def _open_names(self, day: str) -> tuple[str, ...]:
+        with self._reading() as db:
+            return self._names(db, day, closed=False, limit=-1)
 
     def abandon(self) -> sqlite3.Connection | None:
         """In a forked child: give the parent's connection up, to be kept and never closed here.
@@ -182,6 +197,7 @@ class Book:
         SQLite forbids carrying a connection across a fork (sqlite.org/howtocorrupt.html §2.6).
         """
         connection, self._connection = self._connection, None
+        self._open.forget()
         return connection
 
     def _opened(self) -> sqlite3.Connection:
@@ -210,26 +226,18 @@ class Book:
             yield db
             db.execute("COMMIT")
         except BaseException:
+            self._open.forget()
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
 
     def _standings(self, db: sqlite3.Connection, asked: Reservation, caps: Caps) -> list[Standing]:
-        own_open = self._own_open(db, asked.day, asked.bot)
         standings = []
         for scope in (ALL, scope_of(asked.bot)):
-            query, values = _narrowed(_RESERVED, (self._wallet, asked.day), scope, asked.bot)
-            reserved = Amount(*db.execute(query, values).fetchone())
+            held = self._open.of(db, asked.day, scope)
             spent = self._share(db, asked.day, scope).total
-            standings.append(Standing(scope, caps.of(scope), spent, reserved, own_open[scope]))
+            standings.append(Standing(scope, caps.of(scope), spent, held.amount, held.own))
         return standings
-
-    def _own_open(self, db: sqlite3.Connection, day: str, bot: str) -> dict[str, int]:
-        counts = {}
-        for scope in (ALL, scope_of(bot)):
-            query, values = _narrowed(_OPEN_HERE, (self._wallet, day, *self._process[:3]), scope, bot)
-            counts[scope] = db.execute(query, values).fetchone()[0]
-        return counts
 
     def _share(self, db: sqlite3.Connection, day: str, scope: str) -> Share:
         query = (
@@ -247,6 +255,7 @@ class Book:
         row = (asked.id, self._wallet, asked.day, asked.bot, *asked.amount, *self._process)
         values = (*row, self._boottime() + EXPIRES_AFTER, 0)
         db.execute(f"INSERT INTO reserved VALUES ({', '.join('?' * len(values))})", values)
+        self._open.add(asked.day, asked.bot, asked.amount, own=1)
 
     def _close(self, db: sqlite3.Connection, id_: str) -> None:
         if self._is_shared:  # kept until Redis knows
@@ -258,22 +267,19 @@ class Book:
         db.executemany(_ADD, [(wallet, day, scope, *spent) for scope in (ALL, scope_of(bot))])
 
     def _reap(self, db: sqlite3.Connection) -> bool:
-        columns = "id, wallet, day, bot, tokens, money, pid, ticks, boot, pid_namespace, expires_at"
-        rows = db.execute(f"SELECT {columns} FROM reserved WHERE closed = 0").fetchall()
-        lives: dict[ProcessIdentity, bool] = {self._process: False}
-        is_any_over = False
-        for id_, wallet, day, bot, tokens, money, pid, ticks, boot, namespace, expires_at in rows:
-            process = ProcessIdentity(pid, ticks, boot, namespace)
-            if process not in lives:
-                # One of an earlier boot has ended: no two machines share a book, they have a Redis for that
-                lives[process] = boot != self._process.boot or life_of(process) is Life.ENDED
-            if lives[process] or expires_at < self._boottime():
-                is_any_over = True
+        now, is_any_over = self._boottime(), False
+        for *names, expires_at in db.execute(_PROCESSES).fetchall():
+            process = ProcessIdentity(*names)
+            # One of an earlier boot has ended: no two machines share a book, they have a Redis for that
+            is_gone = process != self._process and (
+                process.boot != self._process.boot or life_of(process) is Life.ENDED
+            )
+            if not is_gone and expires_at >= now:
+                continue
+            is_any_over = True
+            self._open.forget()
+            rows = db.execute(_HELD_BY, (*process, float("inf") if is_gone else now)).fetchall()
+            for id_, wallet, day, bot, tokens, money in rows:
                 self._close(db, id_)
                 self._add(db, wallet, day, bot, Amount(tokens, money))
         return is_any_over
-
-
-def _narrowed(query: str, values: tuple[object, ...], scope: str, bot: str) -> tuple[str, tuple[object, ...]]:
-    """For all bots, or for the one."""
-    return (query, values) if scope == ALL else (f"{query} AND bot = ?", (*values, bot))

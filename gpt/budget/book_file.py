@@ -6,6 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+from gpt.budget.model import Amount
 from gpt.errors import BudgetExceeded, GptError, GptSettingsError
 from utils.redact import printable
 from utils.sqlite_uri import sqlite_uri
@@ -59,6 +60,10 @@ PRAGMA application_id = {_APPLICATION};
 PRAGMA user_version = {_SCHEMA_VERSION};
 """
 
+_SPENT = """
+SELECT scope, tokens + others_tokens, money + others_money FROM spent WHERE wallet = ? AND day = ?
+"""
+
 
 def connect(folder: str | None) -> sqlite3.Connection:
     """The book of a folder, made where it is missing; None: one in memory, gone with the process.
@@ -81,6 +86,29 @@ def connect(folder: str | None) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def is_there(folder: str | None) -> bool:
+    """Whether a book lies in that folder."""
+    return folder is not None and os.path.exists(os.path.join(folder, FILE_NAME))
+
+
+def read_spent(folder: str, wallet: str, day: str) -> dict[str, Amount]:
+    """What each scope has spent on a day, by the book that lies there; makes no file, and changes nothing in it.
+
+    Raises sqlite3.Error, GptSettingsError.
+    """
+    import sqlite3
+
+    connection = sqlite3.connect(
+        sqlite_uri(os.path.join(folder, FILE_NAME), mode="rw"), uri=True, timeout=_PATIENCE, isolation_level=None
+    )
+    try:
+        _refuse_foreign(connection, folder)
+        rows = connection.execute(_SPENT, (wallet, day)) if not _is_empty(connection) else ()
+        return {scope: Amount(tokens, money) for scope, tokens, money in rows}
+    finally:
+        connection.close()
 
 
 def _make(folder: str, path: str) -> None:

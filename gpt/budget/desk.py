@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gpt.budget.book_file import is_there, read_spent
 from gpt.budget.decide import Decision, Verdict, reached, shares
+from gpt.budget.herald import Herald
 from gpt.budget.model import ALL, Amount, BudgetAlert, Limits, Reservation, scope_name
 from gpt.budget.tally import Tally
 from gpt.errors import GptError
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _DAYS_KNOWN = 3
+_TOLD_WITHIN = 5.0
+"""Seconds that the end waits for alerts that are still being told."""
 _log = logging.getLogger("gavatcore.openai")
 _ABANDONED: list[object] = []
 """Connections of a parent process: collected, they would be closed."""
@@ -45,7 +49,7 @@ class Desk:
         self._key = key
         self._state = state
         self._redis = redis
-        self._on_alert = on_alert
+        self._herald = Herald(on_alert) if on_alert is not None else None
         self._begin()
         self._spent: dict[str, dict[str, Amount]] = {}
         self._told: set[tuple[str, str, str, float]] = set()
@@ -64,6 +68,22 @@ class Desk:
         self._tally = Tally(self._write_down)
         self._name = os.urandom(4).hex()
         self._numbers = itertools.count(1)
+
+    def look_up(self, day: str) -> None:
+        """Have it shown soon what others spent on a day before: read in a thread, where there is a book."""
+        if self._state is not None and is_there(self._state):
+            threading.Thread(target=self._look_up, args=(self._state, day), name="gavat-budget", daemon=True).start()
+
+    def _look_up(self, state: str, day: str) -> None:
+        import sqlite3
+
+        try:
+            read = read_spent(state, self._key, day)
+        except (sqlite3.Error, OSError, GptError) as error:
+            _log.debug("the day's budget so far cannot be shown: %s", error)  # who asks is told what is wrong
+            return
+        with self._at_work:
+            self._spent[day] = {**read, **self._spent.get(day, {})}
 
     def new_id(self) -> str:
         """A name that no other reservation has, of any process."""
@@ -102,17 +122,21 @@ class Desk:
         return max((alert.share for alert in shares(scope, self._caps.of(scope), spent)), default=0.0)
 
     async def close(self) -> None:
-        """Write everything down and let the thread end; a later settlement is written at once."""
+        """Write everything down and let the threads end; a later settlement is written at once."""
         import asyncio
 
         self._is_closed = True
         await asyncio.wrap_future(self._submit(self._tally.flush))
+        if self._herald is not None and not await asyncio.to_thread(self._herald.finish, _TOLD_WITHIN):
+            _log.warning("alerts of the budget are still being told at the end, and may be lost")
 
     def after_fork(self, day: str) -> None:
         """Forget threads, locks and connections that are the parent's."""
         if self._ledger is not None:
             _ABANDONED.append(self._ledger.book.abandon())
         _ABANDONED.append(self._thread)
+        if self._herald is not None:
+            self._herald.after_fork()
         if self._state is None:
             self._carried = {day: dict(self._spent.get(day, {}))}
         self._begin()
@@ -209,9 +233,5 @@ class Desk:
         whose = "of all bots" if alert.scope == scope_name(ALL) else f"of {alert.scope}"
         limit = f"${alert.limit:,.2f}" if alert.what == "money" else f"{alert.limit:,.0f} tokens"
         _log.warning("the day's budget %s: %.0f %% of %s is spent", whose, 100 * alert.share, limit)
-        if self._on_alert is None:
-            return
-        try:
-            self._on_alert(alert)
-        except Exception:  # noqa: BLE001 - somebody else's code; the reply it came with is not to be lost for it
-            _log.exception("whoever is told of the budget failed")
+        if self._herald is not None:
+            self._herald.send(alert)

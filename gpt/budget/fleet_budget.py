@@ -76,7 +76,7 @@ class FleetBudget:
     def _ask(self, script: str, statement: Statement, rest: Sequence[str | int]) -> Answer:
         answer = self._run(script, statement, (), rest)
         if answer == ["who"]:
-            answer = self._run(script, statement, ("1", *statement.open), rest)
+            answer = self._run(script, statement, ("1", *statement.open()), rest)
         try:
             word, *numbers = answer
             figures = [Amount(int(numbers[at]), int(numbers[at + 1])) for at in range(0, 12, 2)]

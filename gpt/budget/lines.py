@@ -1,7 +1,8 @@
 """Who waits for room in the budget, in order of arrival: one line for all bots together, one for each bot.
 
 Only the first of a line asks again, when something was settled here, or after a while, since others may have settled
-elsewhere. Whoever arrives meanwhile stands behind, so that small requests do not keep a large one out for ever.
+elsewhere. Whoever arrives meanwhile stands behind, so that small requests do not keep a large one out for ever; only
+persons stand before batches.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 
+from gpt.model import Priority
+
 _LOOKS_AGAIN = (0.1, 0.25)
 
 
 class Turn:
     """One who waits; belongs to the event loop that it was made in."""
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str, priority: Priority) -> None:
         import asyncio
 
         self.scope = scope
+        self.priority = priority
         self._loop = asyncio.get_running_loop()
         self._called = asyncio.Event()
 
@@ -55,11 +59,15 @@ class Lines:
         """The first of these scopes for which somebody waits."""
         return next((scope for scope in scopes if scope in self._lines), None) if self._lines else None
 
-    def join(self, scope: str) -> Turn:
-        """Stand at the end of a line."""
-        turn = Turn(scope)
+    def join(self, scope: str, priority: Priority = Priority.PERSON) -> Turn:
+        """Stand at the end of a line; a person at the end of the persons in it."""
+        turn = Turn(scope, priority)
         with self._lock:
-            self._lines.setdefault(scope, deque()).append(turn)
+            line = self._lines.setdefault(scope, deque())
+            at = len(line)
+            while at and line[at - 1].priority > priority:
+                at -= 1
+            line.insert(at, turn)
         return turn
 
     def leave(self, turn: Turn) -> None:

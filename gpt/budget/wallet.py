@@ -11,7 +11,7 @@ from gpt.budget.desk import Desk
 from gpt.budget.lines import Lines
 from gpt.budget.model import ALL, NANO, Amount, BudgetAlert, Estimate, Limits, Reservation, scope_name, scope_of
 from gpt.errors import BudgetExceeded, DeadlineExceeded, HelperClosed, PriceUnknown
-from gpt.model import Usage
+from gpt.model import Priority, Usage
 from utils.clock import Clock, utc_now
 from utils.redact import printable
 
@@ -28,8 +28,8 @@ class Wallet:
 
     `key`: a short hash by which wallets are told apart, in the state folder and in Redis. `state`: the folder of
     `budget.sqlite3`, shared by all processes of this host; None: in memory. `redis`: shares it with other hosts.
-    `on_alert`: called once for each scope, what and day at `Limits.alert_at` and at all of it, in a thread of the
-    wallet's own.
+    `on_alert`: called once for each scope, what and day at `Limits.alert_at` and at all of it, in a thread of its
+    own, that nothing but `close` waits for.
 
     Without any limit nothing waits for disk or Redis: figures are written every few seconds.
     """
@@ -55,9 +55,12 @@ class Wallet:
         self._unpriced = 0
         self._is_closed = False
         self._day = (date.min, "")
+        self._desk.look_up(self._today())
 
-    async def reserve(self, *, bot: str, model: str, estimate: Estimate, until: float) -> Reservation:
-        """Room for a request that takes at most so much.
+    async def reserve(
+        self, *, bot: str, model: str, estimate: Estimate, until: float, priority: Priority = Priority.PERSON
+    ) -> Reservation:
+        """Room for a request that takes at most so much; persons wait for it before batches.
 
         `until`: when to stop waiting for room, as of `time.monotonic`. Raises BudgetExceeded, PriceUnknown,
         DeadlineExceeded; GptSettingsError where the record of the budget cannot be used; HelperClosed.
@@ -68,7 +71,7 @@ class Wallet:
         bot = printable(bot)
         if not self._limits.any:
             return Reservation("", self._today(), bot, model, amount)
-        return await self._reserve(Reservation("", "", bot, model, amount), until)
+        return await self._reserve(Reservation("", "", bot, model, amount), until, priority)
 
     async def settle(self, reservation: Reservation, usage: Usage | None) -> float | None:
         """Count what a request took, on the day of its reservation; gives its cost in US dollars, if that is known.
@@ -136,10 +139,10 @@ class Wallet:
             "prices": self._prices.date,
         }
 
-    async def _reserve(self, asked: Reservation, until: float) -> Reservation:
+    async def _reserve(self, asked: Reservation, until: float, priority: Priority) -> Reservation:
         scopes = (ALL, scope_of(asked.bot))
         scope = self._lines.busy(scopes)
-        turn = None if scope is None else self._lines.join(scope)
+        turn = None if scope is None else self._lines.join(scope, priority)
         try:
             while True:
                 if turn is not None and not await self._lines.wait(turn, until):
@@ -154,7 +157,7 @@ class Wallet:
                 if turn is None or turn.scope != decision.scope:
                     if turn is not None:
                         self._lines.leave(turn)
-                    turn = self._lines.join(decision.scope)
+                    turn = self._lines.join(decision.scope, priority)
         finally:
             if turn is not None:
                 self._lines.leave(turn)

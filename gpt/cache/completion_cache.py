@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -16,8 +17,10 @@ from gpt.model import GptReply
 
 _JITTER = 0.1
 """Share by which a time to live is made longer or shorter: what came together shall not go together."""
-_ENTRY_BYTES = 600
-"""What an entry takes beside its text: measured with tracemalloc, marks included."""
+_ENTRY_BYTES = 800
+"""What an entry takes beside its text and its marks: measured with tracemalloc."""
+_NEW_MARK, _KNOWN_MARK = 115, 75
+"""What a mark takes, its place in the index included: one that no other entry has, and one more entry of another."""
 _MARKS_KEPT = 1000
 """Invalidations that are remembered for flights that began before them."""
 
@@ -32,12 +35,8 @@ class Entry:
     fresh_until: float
     ends_at: float
     """Until then it may stand in for a failing provider."""
-
-    @property
-    def size(self) -> int:
-        """Bytes, roughly."""
-        calls = sum(len(str(call)) for call in self.reply.tool_calls)
-        return _ENTRY_BYTES + len(self.reply.text.encode("utf-8", "surrogatepass")) + calls
+    size: int
+    """Bytes of memory, roughly."""
 
 
 class CompletionCache:
@@ -60,7 +59,7 @@ class CompletionCache:
         self._chance = chance
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
-        self._entries: TLRUCache[str, Entry] = _Evicting(max_bytes, clock, self._counts)
+        self._entries = _Evicting(max_bytes, clock, self._counts)
         self._generation = 0
         self._invalidated: dict[str, int] = {}
         self._oldest_known = 0
@@ -100,8 +99,14 @@ class CompletionCache:
             if asked_in < self._oldest_known or any(self._invalidated.get(mark, 0) > asked_in for mark in marks):
                 return False
             until = now + lifetime
-            entry = Entry(reply=reply, marks=marks, fresh_until=until, ends_at=until + self._stale_for)
             self._entries.expire(now)
+            entry = Entry(
+                reply=reply,
+                marks=marks,
+                fresh_until=until,
+                ends_at=until + self._stale_for,
+                size=self._entries.size_of(reply, marks),
+            )
             try:
                 self._entries[key] = entry
             except ValueError:  # larger than all of the cache may be
@@ -112,13 +117,14 @@ class CompletionCache:
 
     def invalidate(self, mark: str) -> int:
         """Drop every entry with this mark, and those still to come of questions asked by now; gives how many."""
-        with self._lock, self._entries.timer:
+        with self._lock, self._entries.timer as now:
+            self._entries.expire(now)
             self._generation += 1
             self._invalidated.pop(mark, None)
             self._invalidated[mark] = self._generation
             while len(self._invalidated) > _MARKS_KEPT:
                 self._oldest_known = self._invalidated.pop(next(iter(self._invalidated)))
-            gone = [key for key, entry in self._entries.items() if mark in entry.marks]
+            gone = self._entries.marked(mark)
             for key in gone:
                 del self._entries[key]
             self._counts["invalidated"] += len(gone)
@@ -147,15 +153,58 @@ class CompletionCache:
 
 
 class _Evicting(TLRUCache[str, Entry]):
-    """Counts what leaves: for want of room, and because its time is over (any look at the length lets it go)."""
+    """Counts what leaves: for want of room, and because its time is over (any look at the length lets it go).
+
+    It knows the keys of each mark: the only one as it is, several as a dict, since most marks are one entry's alone.
+    """
 
     def __init__(self, max_bytes: int, clock: Callable[[], float], counts: Counter[str]) -> None:
         super().__init__(max_bytes, ttu=_end, timer=clock, getsizeof=_size)
         self._counts = counts
+        self._marked: dict[str, str | dict[str, None]] = {}
+
+    def marked(self, mark: str) -> list[str]:
+        """The keys of all entries with this mark."""
+        keys = self._marked.get(mark, {})
+        return [keys] if isinstance(keys, str) else list(keys)
+
+    def size_of(self, reply: GptReply, marks: tuple[str, ...]) -> int:
+        """What one more entry takes."""
+        known = sum(mark in self._marked for mark in marks)
+        calls = sum(sys.getsizeof(str(call)) for call in reply.tool_calls)
+        of_marks = known * _KNOWN_MARK + (len(marks) - known) * _NEW_MARK
+        return _ENTRY_BYTES + sys.getsizeof(reply.text) + calls + of_marks
+
+    def __setitem__(self, key: str, entry: Entry) -> None:
+        before = self.get(key)
+        super().__setitem__(key, entry)
+        if before is not None:
+            self._unmark(key, before)
+        for mark in entry.marks:
+            keys = self._marked.setdefault(mark, key)
+            if isinstance(keys, dict):
+                keys[key] = None
+            elif keys != key:
+                self._marked[mark] = {keys: None, key: None}
+
+    def __delitem__(self, key: str) -> None:
+        entry = self[key]
+        super().__delitem__(key)
+        self._unmark(key, entry)
+
+    def _unmark(self, key: str, entry: Entry) -> None:
+        for mark in entry.marks:
+            keys = self._marked.get(mark)
+            if isinstance(keys, dict):
+                keys.pop(key, None)
+            if keys in (key, {}):
+                del self._marked[mark]
 
     def expire(self, time: float | None = None) -> list[tuple[str, Entry]]:
         """Those whose time is over."""
         gone = list(super().expire(time))
+        for key, entry in gone:
+            self._unmark(key, entry)
         self._counts["expired"] += len(gone)
         return gone
 

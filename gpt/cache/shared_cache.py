@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from gpt import errors
 from gpt.cache.shared_scripts import EPOCH, FIND, GENERATION, HOLD, LAND, LOG, LOG_LENGTH, NEWS, PREFIX, TAKE_BACK
-from gpt.errors import GptError, ProviderFailed
-from gpt.model import GptReply, Source, Usage
+from gpt.errors import BadReply, EmptyReply, GptError, ProviderFailed, RateLimited, ReplyTimeout, RequestRefused
+from gpt.model import GptReply, Priority, Source, Usage
 from utils.redis_link import RedisLink
 
 FLIGHT_LIFE = 5.0
@@ -40,7 +40,8 @@ class Flying(NamedTuple):
 class Failed(NamedTuple):
     """The flight that was waited for failed."""
 
-    error: GptError
+    error: GptError | None
+    """None: for a reason that this program cannot read."""
 
 
 class Told(NamedTuple):
@@ -102,16 +103,17 @@ class SharedCache:
             return Failed(_decoded_error(said[0])) if reply is None else Told(reply)
         return Lead(said[0])
 
-    def hold(self, one: Shared, *, token: str) -> None:
-        """Keep the lead for another `FLIGHT_LIFE`; a lead that was lost stays lost, and costs a second call at most."""
-        self._link.run(HOLD, keys=[one.flight], args=[token, _milliseconds(FLIGHT_LIFE)])
+    def hold(self, one: Shared, *, token: str) -> bool:
+        """Keep the lead for another `FLIGHT_LIFE`; gives whether it is still ours."""
+        return bool(self._link.run(HOLD, keys=[one.flight], args=[token, _milliseconds(FLIGHT_LIFE)]))
 
     def land(
         self, one: Shared, outcome: GptReply | GptError | None, *, token: str, generation: str, lifetime: float
     ) -> None:
         """Tell the others: a whole reply is kept for `lifetime` seconds (0: not), all else is told to who waits now.
 
-        None: nothing came of it, let another one ask.
+        None, or a failure of this process's own (its budget, its circuit, its key): nothing came of it, let another
+        one ask.
         """
         kept = isinstance(outcome, GptReply) and outcome.complete and lifetime > 0
         told = _encoded(outcome) if isinstance(outcome, GptReply) else ""
@@ -156,6 +158,8 @@ def _encoded(reply: GptReply) -> str:
         "usage": list(reply.usage),
         "cost": reply.cost,
         "tool_calls": list(reply.tool_calls),
+        "media": list(reply.media),
+        "id": reply.id,
     }
     return json.dumps(fields, separators=(",", ":"))
 
@@ -174,27 +178,38 @@ def _decoded(body: str) -> GptReply | None:
             usage=Usage(prompt, completion, cached),
             cost=None if cost is None else float(cost),
             tool_calls=tuple(dict(call) for call in fields.get("tool_calls", ())),
+            media=tuple(dict(one) for one in fields.get("media", ())),
+            id=str(fields.get("id", "")),
         )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
 
+def token_of(priority: Priority) -> str:
+    """A name for one who asks, by which a person can be told from a batch."""
+    return f"{priority.value}{secrets.token_hex(8)}"
+
+
 def _encoded_error(error: GptError) -> str:
-    fields = {"kind": error.kind, "message": error.message, "hint": error.hint, "retry_after": error.retry_after}
+    """Nothing for what is no other process's matter."""
+    name = type(error).__name__
+    if name not in _SHARED:
+        return ""
+    fields = {"error": name, "message": error.message, "hint": error.hint, "retry_after": error.retry_after}
     return json.dumps(fields | {"out_of_time": error.out_of_time})
 
 
-def _decoded_error(text: str) -> GptError:
+def _decoded_error(text: str) -> GptError | None:
     try:
         fields = json.loads(text)
-        kind = _KINDS[fields["kind"]]
-        error = kind(str(fields["message"]), hint=fields["hint"], retry_after=fields["retry_after"])
+        error = _SHARED[fields["error"]](str(fields["message"]), hint=fields["hint"], retry_after=fields["retry_after"])
         error.out_of_time = fields["out_of_time"] is True
         return error
     except (ValueError, TypeError, KeyError):
-        return ProviderFailed("the process that asked failed")
+        return None
 
 
-_KINDS: Mapping[str, type[GptError]] = {
-    one.kind: one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, GptError)
+_SHARED: Mapping[str, type[GptError]] = {
+    one.__name__: one for one in (RequestRefused, EmptyReply, BadReply, ProviderFailed, ReplyTimeout, RateLimited)
 }
+"""What the provider said of the question itself; budget, circuit, key and settings are each process's own."""

@@ -45,24 +45,28 @@ FIND = (
     + _TAKEN_BACK
     + """
 -- KEYS: entry, flight, generation, log, epoch, marks…   ARGV: our token, a flight's life in ms, token waited for or ''
+local now = begun(KEYS[3], KEYS[4], KEYS[5])  -- first of all: an error here must not leave a lead behind
 local entry = redis.call('GET', KEYS[1])
 if entry then
   local generation, body = string.match(entry, '^(%d+) (.*)$')
   if generation and not taken_back(tonumber(generation), 6) then
-    return {'entry', body, redis.call('PTTL', KEYS[1]), begun(KEYS[3], KEYS[4], KEYS[5])}
+    return {'entry', body, redis.call('PTTL', KEYS[1]), now}
   end
 end
 local flight = redis.call('GET', KEYS[2])
 if flight then
   local token, failure = string.match(flight, '^(%w+) (.*)$')
-  if not token then return {'flying', flight} end
-  if token == ARGV[3] then return {'failed', failure} end
+  if not token and string.sub(flight, 1, 1) <= string.sub(ARGV[1], 1, 1) then return {'flying', flight} end
+  if token and token == ARGV[3] then return {'failed', failure} end
 end
 redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
-return {'lead', begun(KEYS[3], KEYS[4], KEYS[5])}
+return {'lead', now}
 """
 )
-"""Find a reply, or whom to wait for, or take the lead; a failure is told to those alone who waited for it."""
+"""Find a reply, or whom to wait for, or take the lead; a failure is told to those alone who waited for it.
+
+A token begins with the priority of who asks: a person does not wait in a batch's queue, but takes the lead from it.
+"""
 
 HOLD = """
 -- KEYS: flight   ARGV: our token, life in ms
@@ -75,10 +79,6 @@ LAND = (
     _TAKEN_BACK
     + """
 -- KEYS: entry, flight, epoch, marks…   ARGV: our token, generation, body or '', its life in ms, word or '', its life
-local epoch = tonumber(redis.call('GET', KEYS[3]) or 'inf')
-if ARGV[3] ~= '' and epoch <= tonumber(ARGV[2]) and not taken_back(tonumber(ARGV[2]), 4) then
-  redis.call('SET', KEYS[1], ARGV[2] .. ' ' .. ARGV[3], 'PX', ARGV[4])
-end
 if redis.call('GET', KEYS[2]) == ARGV[1] then
   if ARGV[5] ~= '' then
     redis.call('SET', KEYS[2], ARGV[1] .. ' ' .. ARGV[5], 'PX', ARGV[6])
@@ -86,10 +86,14 @@ if redis.call('GET', KEYS[2]) == ARGV[1] then
     redis.call('DEL', KEYS[2])
   end
 end
+local epoch = tonumber(redis.call('GET', KEYS[3]) or 'inf')
+if ARGV[3] ~= '' and epoch <= tonumber(ARGV[2]) and not taken_back(tonumber(ARGV[2]), 4) then
+  redis.call('SET', KEYS[1], ARGV[2] .. ' ' .. ARGV[3], 'PX', ARGV[4])
+end
 return 1
 """
 )
-"""Store what came of it and give the lead up."""
+"""Give the lead up and store what came of it."""
 
 TAKE_BACK = (
     _BEGUN

@@ -13,6 +13,7 @@ formula       what the state, a question and the moment give: pure
 """
 
 from gpt.gate.gate import Gate
+from gpt.gate.memory_store import Memory
 from gpt.gate.rate import Rate
 
-__all__ = ["Gate", "Rate"]
+__all__ = ["Gate", "Memory", "Rate"]

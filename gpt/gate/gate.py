@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gpt.gate.formula import Ask
-from gpt.gate.memory_store import MemoryStore
+from gpt.gate.memory_store import Memory, MemoryStore
 from gpt.gate.rate import MICROSECONDS, Rate
 from gpt.gate.shared_store import SharedStore
 from gpt.gate.store import Grant
@@ -28,6 +28,8 @@ _LONGEST = 86_400.0
 class Gate:
     """Lets requests go at a rate; safe from any thread, and from several event loops.
 
+    `memory`: what gates of the same account share in this process; their rates may differ.
+
     `key`: a short hash of API key and base URL, never the key itself: it is part of a name in Redis. `processes`: how
     many share the rate; each keeps to its part of it without Redis, and while Redis does not answer. Persons overtake
     batches, and bots take turns, within an event loop; the loops and processes of a fleet are served as they ask.
@@ -40,6 +42,7 @@ class Gate:
         key: str,
         redis: RedisLink | None = None,
         processes: int = 1,
+        memory: Memory | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rate = rate
@@ -47,7 +50,7 @@ class Gate:
         self._tally = Tally()
         self._lock = threading.Lock()
         self._turnstiles: dict[asyncio.AbstractEventLoop, Turnstile] = {}
-        self._memory = MemoryStore(self._now, share=processes)
+        self._memory = MemoryStore(self._now, share=processes, memory=memory)
         self._shared = SharedStore(redis, key, rate, self._memory, self._now) if redis else None
         self._store: MemoryStore | SharedStore = self._shared or self._memory
 

@@ -12,14 +12,21 @@ _NO_LIFE_HERE = -1
 """What is known of another life counts."""
 
 
+class Memory:
+    """The state of one account: gates of different rates that spend from it share it, as they share that in Redis."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.state: State | None = None
+
+
 class MemoryStore:
     """Each of `share` processes keeps to its part of the rate; they know nothing of each other."""
 
-    def __init__(self, clock: Clock, *, share: int) -> None:
+    def __init__(self, clock: Clock, *, share: int, memory: Memory | None = None) -> None:
         self.share = share
         self._clock = clock
-        self._lock = threading.Lock()
-        self._state: State | None = None
+        self._memory = memory or Memory()
 
     def ask(self, ask: Ask, later: Callable[[Grant], None]) -> Grant:  # noqa: ARG002  # it is never later
         """The slots, at once."""
@@ -48,21 +55,22 @@ class MemoryStore:
     @property
     def paused(self) -> int:
         """Until when nobody goes."""
-        return self._state.paused if self._state else 0
+        state = self._memory.state
+        return state.paused if state else 0
 
     @property
     def next_slot(self) -> int:
         """When the next free slot is; may lie in the past."""
-        state = self._state
+        state = self._memory.state
         return max(state.tat, state.tokens, state.paused) if state else 0
 
     def after_fork(self) -> None:
         """In a child: a new lock; what was counted so far stays."""
-        self._lock = threading.Lock()
+        self._memory.lock = threading.Lock()
 
     def _decide(self, ask: Ask, known: Known) -> Grant:
-        with self._lock:
+        with self._memory.lock:
             now = self._clock()
-            self._state, answer = decide(self._state, ask, known, now)
+            self._memory.state, answer = decide(self._memory.state, ask, known, now)
         at = now + answer.wait
         return Grant(answer.granted, at, at, ask.interval, answer.serial)

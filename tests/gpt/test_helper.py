@@ -522,3 +522,43 @@ async def test_a_refused_key_is_not_hidden_behind_old_replies(server: OpenAIServ
 async def test_a_key_is_named_alone(helper: GptHelper) -> None:
     with pytest.raises(GptSettingsError, match="key"):
         helper.invalidate(key="k", namespace="shop")
+
+
+async def test_a_batch_that_waits_is_content_with_the_reply_of_a_person(server: OpenAIServer, helpers: Helpers) -> None:
+    """Once at the gate it does not ask again what is known by now."""
+    helper = helpers(min_request_interval=1.0)
+    await helper.ask("to load")
+    batches = [asyncio.create_task(helper.ask(str(n), priority=Priority.BATCH, deadline=60)) for n in range(5)]
+    await until(lambda: helper.stats()["waiting"] == 5)
+    person = await helper.ask("4", deadline=20)
+
+    assert (person.source, (await batches[4]).source) == (Source.MODEL, Source.CACHE)
+    assert len(server.requests) < 5
+    for batch in batches:
+        batch.cancel()
+
+
+async def test_what_others_take_back_splits_no_flight(server: OpenAIServer, helper: GptHelper) -> None:
+    """Ten invalidations of something else made ten calls of one question."""
+    server.script(Answer(text="yes", manner=Manner.HELD))
+    tasks = [asyncio.create_task(helper.ask("When?", namespace="shop"))]
+    await server.arrived(1)
+    for _ in range(5):
+        helper.invalidate(namespace="another", tag="prices")
+        tasks.append(asyncio.create_task(helper.ask("When?", namespace="shop")))
+        await asyncio.sleep(0)
+    server.release()
+
+    assert [(await task).text for task in tasks] == ["yes"] * 6
+    assert len(server.requests) == 1
+
+
+async def test_what_is_meant_is_joined_by_nobody_later(server: OpenAIServer, helper: GptHelper) -> None:
+    server.script(Answer(text="old", manner=Manner.HELD), Answer(text="new"))
+    first = asyncio.create_task(helper.ask("How much?", tags=["prices"]))
+    await server.arrived(1)
+    helper.invalidate(tag="prices")
+    later = await helper.ask("How much?", tags=["prices"])
+    server.release()
+
+    assert ((await first).text, later.text) == ("old", "new")

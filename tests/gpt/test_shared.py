@@ -1,25 +1,31 @@
 """Replies and flights that processes share through a real Valkey; and what happens when it is away."""
 
 import asyncio
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
+from gpt import errors
+from gpt.cache.shared_cache import Failed, Flying, Lead, Shared, SharedCache, token_of
 from gpt.cache.shared_scripts import EPOCH, GENERATION, LOG, PREFIX
-from gpt.errors import BadReply, GptError
-from gpt.openai_utils import Source
+from gpt.errors import BadReply, GptError, GptSettingsError
+from gpt.openai_utils import Priority, Source
 from gpt.request_key import short_hash
 from tests.gpt.conftest import API_KEY, Helpers
 from tests.gpt.fleet import Asker, all_at_once, askers
 from tests.gpt.waiting import until
 from tests.killing import REPOSITORY, plain_environment
-from tests.openai_server import Answer, Manner, OpenAIServer, Text, ToolCall, Wait
+from tests.openai_server import Answer, Manner, OpenAIServer, Text, ToolCall, Wait, answer_to
 from tests.valkey import Valkey
+from utils.redis_link import RedisLink
 
 SECRET = "a secret of the chat"
 
@@ -301,6 +307,110 @@ class TestOne:
         assert (await first).source == Source.MODEL
         await other.ask("When?")
         assert len(server.requests) == 2
+
+    async def test_a_person_does_not_wait_in_the_queue_of_another_process_batch(
+        self, server: OpenAIServer, valkey: Valkey, helpers: Helpers
+    ) -> None:
+        """And the batch is content with the person's reply: nothing is asked twice."""
+        night, bot = (helpers(redis_url=valkey.url, min_request_interval=1.0) for _ in range(2))
+        await night.ask("to load")
+        batches = [asyncio.create_task(night.ask(str(n), priority=Priority.BATCH, deadline=60)) for n in range(8)]
+        await until(lambda: night.stats()["waiting"] == 8)
+        reply = await bot.ask("7", deadline=6)
+
+        assert reply.source == Source.MODEL
+        assert (await batches[7]).source == Source.CACHE
+        assert len(server.requests) < 8, "the batch did not wait for its own turn"
+        for batch in batches:
+            batch.cancel()
+
+    @pytest.mark.parametrize("kind", ["LPUSH", "SET"])
+    async def test_something_else_under_our_keys_holds_nobody_up(
+        self, valkey: Valkey, helpers: Helpers, kind: str
+    ) -> None:
+        """No lead stays behind for which others would wait."""
+        for name in (GENERATION, EPOCH, LOG):
+            valkey.ask("DEL", name)
+            valkey.ask(kind, name, "theirs")
+            assert (await helpers(redis_url=valkey.url).ask(f"When? {name}")).source == Source.MODEL
+
+            assert not [one for one in valkey.ask("KEYS", "*") if "flight" in str(one)]
+            valkey.empty()
+
+    async def test_a_name_server_that_is_away_costs_a_quarter_of_a_second(
+        self, helpers: Helpers, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Once: until its answer has come nobody waits for another."""
+        known, ends = socket.getaddrinfo, threading.Event()
+
+        def look_up(host: str, *more: Any, **named: Any) -> Any:
+            if host == "redis.invalid":
+                ends.wait(30)
+                raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+            return known(host, *more, **named)
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        helper = helpers(redis_url="redis://redis.invalid:6379/0", daily_tokens=10**7)
+        began = time.monotonic()
+        for number in range(5):
+            await helper.ask(str(number))
+        took = time.monotonic() - began
+        ends.set()
+
+        assert took < 15, "the resolver takes thirty seconds"
+
+    async def test_a_process_that_cannot_ask_lets_the_others_ask(
+        self, valkey: Valkey, helpers: Helpers, tmp_path: Path
+    ) -> None:
+        """Its folder, its bot's budget and its circuit are not theirs."""
+        (tmp_path / "file").write_text("")
+        one = helpers(redis_url=valkey.url, state=str(tmp_path / "file" / "none"), daily_tokens=10**6)
+        other = helpers(redis_url=valkey.url)
+        asking = [asyncio.create_task(helper.ask("When?")) for helper in (one, other, other, other)]
+        refused, *replies = await asyncio.gather(*asking, return_exceptions=True)
+
+        assert isinstance(refused, GptSettingsError)
+        assert [getattr(reply, "text", reply) for reply in replies] == [answer_to("When?")] * 3
+
+
+ALL_ERRORS = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, GptError)]
+SHARED = {"RequestRefused", "EmptyReply", "BadReply", "ProviderFailed", "ReplyTimeout", "RateLimited"}
+
+
+@pytest.mark.parametrize("kind", ALL_ERRORS)
+def test_only_what_the_provider_said_of_the_question_is_told_to_others(valkey: Valkey, kind: type[GptError]) -> None:
+    """What is over with this process's budget, circuit, key or settings, another one asks."""
+    link = RedisLink(valkey.url)
+    cache, one = SharedCache(link), Shared("k", ("m",))
+    first, second = token_of(Priority.PERSON), token_of(Priority.PERSON)
+    lead = cache.find(one, token=first)
+    assert isinstance(lead, Lead)
+    assert cache.find(one, token=second) == Flying(first)
+    cache.land(one, kind("no", hint="go", retry_after=2.0), token=first, generation=lead.generation, lifetime=9)
+    found = cache.find(one, token=second, waited_for=first)
+
+    if kind.__name__ in SHARED:
+        assert isinstance(found, Failed)
+        assert type(found.error) is kind
+        assert (found.error.message, found.error.hint, found.error.retry_after) == ("no", "go", 2.0)
+    else:
+        assert isinstance(found, Lead)
+    link.close()
+
+
+def test_a_person_takes_the_lead_from_a_batch_alone(valkey: Valkey) -> None:
+    link = RedisLink(valkey.url)
+    cache, one = SharedCache(link), Shared("k", ("m",))
+    batch, person, another = token_of(Priority.BATCH), token_of(Priority.PERSON), token_of(Priority.PERSON)
+
+    assert isinstance(cache.find(one, token=batch), Lead)
+    assert cache.find(one, token=token_of(Priority.BATCH)) == Flying(batch)
+    assert cache.hold(one, token=batch) is True
+    assert isinstance(cache.find(one, token=person), Lead)
+    assert cache.hold(one, token=batch) is False
+    for token in (batch, another):
+        assert cache.find(one, token=token) == Flying(person)
+    link.close()
 
 
 def test_a_script_that_takes_back_and_ends_is_heard(server: OpenAIServer, valkey: Valkey) -> None:

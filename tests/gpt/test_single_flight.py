@@ -24,7 +24,7 @@ class Work:
 
 
 async def ask(flights: SingleFlight[int], work: Work) -> int:
-    flight, _joined = flights.begin("k", work)
+    flight, _joined = flights.begin("k", work, marks=("prices", "shop"))
     return await flights.wait(flight)
 
 
@@ -77,12 +77,23 @@ async def test_what_ended_is_not_joined() -> None:
 async def test_what_is_to_be_forgotten_is_not_joined_but_ends() -> None:
     flights, work, other = SingleFlight[int](), Work(), Work()
     (first,) = await asking(flights, work, 1)
-    flights.forget_all()
+    flights.forget("prices")
     (second,) = await asking(flights, other, 1)
     work.end.set()
     other.end.set()
 
     assert (await first, await second, work.calls, other.calls) == (7, 7, 1, 1)
+
+
+@pytest.mark.asyncio
+async def test_what_has_another_mark_is_joined_all_the_same() -> None:
+    flights, work = SingleFlight[int](), Work()
+    tasks = await asking(flights, work, 1)
+    flights.forget("opening hours")
+    tasks += await asking(flights, work, 1)
+    work.end.set()
+
+    assert (await asyncio.gather(*tasks), work.calls) == ([7, 7], 1)
 
 
 @pytest.mark.asyncio
@@ -263,3 +274,72 @@ async def test_who_waits_no_longer_leaves_the_flight_alone() -> None:
     work.end.set()
 
     assert await flights.wait(flight) == 7
+
+
+@pytest.mark.asyncio
+async def test_one_may_be_ended_by_its_key() -> None:
+    flights, work = SingleFlight[int](), Work()
+    tasks = await asking(flights, work, 2)
+    flights.end("another")
+    flights.end("k")
+
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(one) for one in outcomes] == [Grounded, Grounded]
+
+
+def test_one_more_costs_the_same_with_thousands_under_way() -> None:
+    """2 ms each with 8,000 under way, once: all of them were looked at."""
+    looks = []
+
+    class Watched(asyncio.SelectorEventLoop):
+        def is_closed(self) -> bool:
+            looks.append(self)
+            return super().is_closed()
+
+    async def story() -> None:
+        flights, work = SingleFlight[int](), Work()
+        for number in range(1000):
+            flights.begin(number, work)
+        looks.clear()
+        flights.begin("one more", work)
+
+        assert len(looks) == 1, "one look for each event loop"
+        work.end.set()
+        await until(lambda: len(flights) == 0)
+
+    with asyncio.Runner(loop_factory=Watched) as runner:
+        runner.run(story())
+
+
+def test_a_loop_that_is_stopped_while_another_waits_is_noticed() -> None:
+    """It goes on one day, or never: who waits asks again instead of hanging until the deadline."""
+    flights, stopped = SingleFlight[int](), asyncio.new_event_loop()
+    begun = threading.Event()
+
+    async def forever() -> int:
+        begun.set()
+        await asyncio.Event().wait()
+        return 7
+
+    def first() -> None:
+        stopped.call_soon(lambda: flights.begin("k", forever))
+        stopped.run_forever()
+
+    async def second() -> None:
+        flight, joined = flights.begin("k", forever)
+        assert joined is True
+        waiting = asyncio.create_task(flights.wait(flight, within=20))
+        await asyncio.sleep(0)
+        stopped.call_soon_threadsafe(stopped.stop)
+        await waiting
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    begun.wait()
+    with pytest.raises(Grounded):
+        asyncio.run(second())
+    thread.join()
+    for task in asyncio.all_tasks(stopped):
+        task.cancel()
+    stopped.run_until_complete(asyncio.sleep(0))
+    stopped.close()

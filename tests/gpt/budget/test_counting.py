@@ -14,7 +14,8 @@ from gpt.budget import Limits, Wallet
 from gpt.budget.model import ALL, Amount
 from gpt.budget.tally import Tally
 from gpt.model import Usage
-from tests.gpt.budget.world import FakeClock, reserve, run, spend, wallet_of
+from tests.gpt.budget.world import PRICES, FakeClock, reserve, run, spend, wallet_of
+from tests.gpt.waiting import until
 from tests.killing import REPOSITORY
 from utils.redis_link import RedisLink
 
@@ -48,6 +49,35 @@ def test_figures_are_written_after_a_while_and_at_the_end(tmp_path: Path) -> Non
         run(spend(limited, 1))
 
         assert limited.stats()["tokens"] == 16
+
+
+@pytest.mark.parametrize("limits", [Limits(), Limits(daily_tokens=100)], ids=["counted", "limited"])
+def test_what_was_spent_before_a_restart_is_shown_before_anybody_asks(tmp_path: Path, limits: Limits) -> None:
+    with wallet_of(limits, state=tmp_path) as wallet:
+        run(spend(wallet, 10))
+        run(spend(wallet, 5, bot="bert"))
+    with wallet_of(limits, state=tmp_path) as restarted:
+        run(until(lambda: restarted.stats()["tokens"] == 15))
+
+        assert restarted.stats()["bots"] == 2
+        run(spend(restarted, 20))
+        assert restarted.stats()["tokens"] == 35
+
+
+@pytest.mark.parametrize("there", ["no folder", "a file of somebody else's"])
+def test_showing_it_makes_no_file_and_says_nothing(
+    tmp_path: Path, there: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Who asks is told what is wrong; who only looks is not."""
+    state = tmp_path / "state"
+    if there != "no folder":
+        state.mkdir()
+        (state / "budget.sqlite3").write_text("theirs" * 1000)
+    Wallet(Limits(daily_tokens=100), PRICES, key="k1", state=str(state))
+    run(until(lambda: not any(thread.name == "gavat-budget" for thread in threading.enumerate())))
+
+    assert caplog.messages == []
+    assert [file.name for file in state.glob("*")] == ([] if there == "no folder" else ["budget.sqlite3"])
 
 
 def test_processes_see_each_others_figures_through_redis(link: RedisLink) -> None:

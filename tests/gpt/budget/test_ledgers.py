@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -14,7 +15,7 @@ import pytest
 
 from gpt.budget import BudgetAlert, Estimate, Limits, Wallet
 from gpt.errors import BudgetExceeded, DeadlineExceeded, HelperClosed, PriceUnknown
-from gpt.model import Usage
+from gpt.model import Priority, Usage
 from tests.gpt.budget.world import MODEL, PRICES, FakeClock, reserve, run, soon, spend, until_waiting, wallet_of
 
 Open = Callable[..., AbstractContextManager[Wallet]]
@@ -275,6 +276,53 @@ class TestEveryLedger:
             run(story(wallet))
 
         assert "whoever is told of the budget failed" in caplog.messages
+
+    def test_an_alert_that_hangs_holds_up_no_reply(self, open_wallet: Open) -> None:
+        """It mails somebody: replies come meanwhile, and the alerts in their order."""
+        mailed = threading.Event()
+        told: list[float] = []
+
+        def mail(alert: BudgetAlert) -> None:
+            assert mailed.wait(20)
+            told.append(alert.share)
+
+        async def story(wallet: Wallet) -> None:
+            await spend(wallet, 80)
+            await spend(wallet, 20)
+            assert (wallet.stats()["tokens"], told) == (100, [])
+            threading.Timer(0.2, mailed.set).start()  # only while the wallet is being closed
+
+        with open_wallet(HUNDRED, on_alert=mail) as wallet:
+            run(story(wallet))
+
+        assert told == [0.8, 1.0]
+
+    def test_persons_wait_before_batches(self, open_wallet: Open) -> None:
+        """Of batches, and of persons, whoever came first."""
+        order: list[str] = []
+
+        async def come(wallet: Wallet, who: str, priority: Priority) -> None:
+            held = await wallet.reserve(
+                bot="anna", model=MODEL, estimate=Estimate(60, 0), until=soon(), priority=priority
+            )
+            order.append(who)
+            await wallet.settle(held, Usage(5, 0))
+
+        async def story(wallet: Wallet) -> None:
+            first = await reserve(wallet, 60)
+            waiting = []
+            for number, (who, priority) in enumerate(
+                [("b1", Priority.BATCH), ("b2", Priority.BATCH), ("p1", Priority.PERSON), ("p2", Priority.PERSON)]
+            ):
+                waiting.append(asyncio.create_task(come(wallet, who, priority)))
+                await until_waiting(wallet, number + 1)
+            await wallet.settle(first, Usage(5, 0))
+            await asyncio.gather(*waiting)
+
+            assert order == ["p1", "p2", "b1", "b2"]
+
+        with open_wallet(HUNDRED) as wallet:
+            run(story(wallet))
 
     def test_both_kinds_of_limit_and_both_scopes_are_told_by_name(self, open_wallet: Open) -> None:
         told: list[BudgetAlert] = []

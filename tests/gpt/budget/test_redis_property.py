@@ -43,7 +43,7 @@ def test_the_script_admits_what_the_rule_admits(
             fields += [f"{field}|{standing.scope}", number]
     valkey.ask("HSET", FIGURES, *fields)
     own_open = {standing.scope: standing.own_open for standing in standings}
-    statement = Statement("abc", DAY, "x", dict.fromkeys(own_open, Share(Amount(), Amount())), own_open, (), ())
+    statement = Statement("abc", DAY, "x", dict.fromkeys(own_open, Share(Amount(), Amount())), own_open, (), tuple)
     request = Reservation("1", DAY, "x", MODEL, asked)
     limits = Caps(standings[0].cap, standings[1].cap)
 

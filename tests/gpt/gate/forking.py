@@ -28,7 +28,7 @@ def main(url: str) -> int:
         runner.run(go(gate, "parent"))
         waiting = runner.get_loop().create_task(go_on(gate, "parent", 3))
         runner.run(asyncio.sleep(0.02))
-        with gate._lock, shared._lock, shared._memory._lock, gate._tally._lock:
+        with gate._lock, shared._lock, shared._memory._memory.lock, gate._tally._lock:
             child = os.fork()
             if not child:
                 gate.after_fork()
