@@ -31,8 +31,8 @@ class Declaration(NamedTuple):
     parse: Parse
     """Raises ValueError."""
     help: str
-    separator: str = os.pathsep
-    """Between the parts of a list, in its text."""
+    separator: str = ""
+    """Between the parts of a list, in its text; empty: it is no list."""
 
 
 class Tables(Enum):
@@ -104,7 +104,8 @@ def _fill(room: Room, flags: Mapping[str, Any], environ: Mapping[str, str], docu
         elif environ.get(declared.variable):
             values[name] = _parsed(declared, environ[declared.variable], f"variable {declared.variable}")
         elif name in table:
-            values[name] = _parsed(declared, _as_text(table[name], declared), f"{room.section}.{name} in {path}")
+            where = f"{room.section}.{name} in {path}"
+            values[name] = _parsed(declared, _as_text(table[name], declared, where), where)
     return room.settings(**values)
 
 
@@ -119,7 +120,9 @@ def _fill_tables(room: Room, tables: object, path: str) -> dict[str, Any]:
             raise ConfigError(f"{where} must be a table: [{where}]", path=path)
         _refuse_unknown_keys(table, room, f"[{where}]", path)
         values = {
-            key: _parsed(declared, _as_text(table[key], declared), f"{where}.{key} in {path}")
+            key: _parsed(
+                declared, _as_text(table[key], declared, f"{where}.{key} in {path}"), f"{where}.{key} in {path}"
+            )
             for key, declared in room.declarations.items()
             if key in table
         }
@@ -150,6 +153,13 @@ def parse_count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise ValueError(f"«{printable(text)}» is no whole number of at least 1")
     return int(text)
+
+
+def parse_text(text: str) -> str:
+    """A text that says something. Raises ValueError."""
+    if not text.strip():
+        raise ValueError("an empty text; leave it out where nothing is meant")
+    return text
 
 
 def parse_switch(text: str) -> bool:
@@ -250,10 +260,16 @@ def _refuse_unknown_keys(table: dict[str, Any], room: Room, where: str, path: st
             raise ConfigError(f"unknown key {printable(key)} in {where}", path=path, hint=hint)
 
 
-def _as_text(value: object, declared: Declaration) -> str:
-    if isinstance(value, list):
-        return declared.separator.join(str(part) for part in value)
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _as_text(value: object, declared: Declaration, where: str) -> str:
+    """The text that a value of gavat.toml stands for; raises ConfigError where it can stand for none."""
+    if isinstance(value, list) and declared.separator:
+        return declared.separator.join(_as_text(part, declared._replace(separator=""), where) for part in value)
+    if isinstance(value, list | dict):
+        raise ConfigError(f"{where}: a {'list' if isinstance(value, list) else 'table'}, where one value is meant")
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if "\0" in text:
+        raise ConfigError(f"{where}: there is a NUL in it")
+    return text
 
 
 def _parsed(declared: Declaration, text: str, where: str) -> Any:

@@ -7,11 +7,12 @@ login        a first login, or one anew: the one place that asks a person;  logi
 backing_up   the daily backup beside the work
 opening      sessions opened in threads of their own, a few at a time
 observed     Telethon's client with its cures of requests; delivering: of updates; pace: how fast it connects again
-options      what Telethon gets of the caller's, and what is refused
+dispatching  one update and its handlers; filtering, failing_alone: its parts
+options      what Telethon gets of the caller's, and what is refused; handler_shape: what can be no handler
 preparation  one session file made ready; leasing, mending: its parts
 health       the signs of a running client, gathered
 session/     Telethon's SQLite session, made patient
-judge_file, judge_failure, judge_health, judge_login, flood_memory, delivery   what all that means (pure)
+judge_file, judge_failure, judge_health, judge_login, flood_memory, silences, delivery   what all that means (pure)
 refusal, settings, model
 
 Imports run up this list, never down.

@@ -15,6 +15,7 @@ from typing import Any, Self
 from telethon import TelegramClient, errors
 from telethon.sessions import Session
 
+from core.client.handler_shape import refuse_unfit
 from core.client.judge_failure import failure_of_ours, failure_of_telegrams
 from core.client.judge_health import is_final
 from core.client.leasing import Sharers
@@ -29,6 +30,7 @@ from core.errors import GavatError
 from core.state import StateFolder
 from core.state.status_model import BotFigures
 from utils.clock import Clock, utc_now
+from utils.own_thread import in_own_thread
 from utils.telegram_errors import ErrorKind, classify
 from utils.units import duration_text
 
@@ -132,14 +134,18 @@ class GavatClient:
     # Handlers
 
     def add_event_handler(self, handler: Callable[..., Any], event: Any = None) -> None:
-        """Have Telethon call `handler` for events (`telethon.events.NewMessage()`), from the next start on and now."""
+        """Have Telethon call `handler` for events (`telethon.events.NewMessage()`), from the next start on and now.
+
+        Raises ConfigError for what cannot be a handler: a generator, or a function that does not take one argument.
+        """
+        refuse_unfit(handler)
         self._handlers.append((handler, event))
         if self._running is not None:
             self._running.telethon.add_event_handler(handler, event)
 
     def remove_event_handler(self, handler: Callable[..., Any]) -> None:
-        """Call `handler` no more; harmless when it was never added."""
-        self._handlers[:] = [(one, event) for one, event in self._handlers if one is not handler]
+        """Call `handler` no more, from the next update on; harmless when it was never added."""
+        self._handlers[:] = [(one, event) for one, event in self._handlers if one != handler]
         if self._running is not None:
             self._running.telethon.remove_event_handler(handler)
 
@@ -248,7 +254,7 @@ class GavatClient:
             async with asyncio.timeout(within.total_seconds()):
                 while True:
                     await asyncio.sleep(freed.every.total_seconds())
-                    if await asyncio.to_thread(freed.ask):
+                    if await in_own_thread(freed.ask):
                         return
 
     async def stop(self) -> None:

@@ -5,18 +5,23 @@ Every override names the behaviour of Telethon 1.45 that it cures; each has a te
 
 from __future__ import annotations
 
-import asyncio
 import logging
+import os
+from contextlib import AbstractContextManager, suppress
 from contextvars import ContextVar
 from typing import Any
 
-from telethon import TelegramClient, utils
+from telethon import TelegramClient, events, utils
 from telethon._updates.messagebox import PtsInfo
+from telethon.client.updates import EventBuilderDict
 from telethon.tl import types
 
 from core.client.delivery import Delivery, UpdateState
+from core.client.dispatching import ENDS_THE_PROGRAM, Dispatcher
+from core.client.failing_alone import failing_alone
 from core.client.session import PatientSession
 from core.errors import SessionFileBusy
+from core.session_files.looking.listing import SUFFIX
 from utils.clock import from_epoch
 from utils.redact import printable
 
@@ -32,7 +37,10 @@ class DeliveringClient(TelegramClient):  # type: ignore[misc]  # telethon has no
         self.delivery = Delivery()
         self._channels: set[int] = set()
         """Those whose state is stored, if only where it begins."""
+        self.batches = 0
+        """Of updates that Telethon's loop has taken up so far, pushed or fetched; stuck, it stands still."""
         super().__init__(*arguments, **options)
+        self._dispatcher = Dispatcher(self, self._name)
 
     async def connect(self) -> None:
         """Connect, and go on from the stored state; the first one ever is stored at once, before anything comes in.
@@ -58,7 +66,19 @@ class DeliveringClient(TelegramClient):  # type: ignore[misc]  # telethon has no
         if not self._no_updates:
             await self.catch_up()
 
+    def add_event_handler(self, callback: Any, event: Any = None) -> None:
+        """Call `callback` for an event, from the next update on."""
+        self._event_builders: list[Any] = [*self._event_builders]  # an update at work goes on through the old ones
+        super().add_event_handler(callback, event)
+
+    def remove_event_handler(self, callback: Any, event: Any = None) -> int:
+        """Call `callback` no more, from the next update on; gives how many were removed."""
+        self._event_builders = [*self._event_builders]
+        removed: int = super().remove_event_handler(callback, event)
+        return removed
+
     async def _preprocess_updates(self, updates: Any, users: Any, chats: Any) -> Any:
+        self.batches += 1
         self.delivery.received(updates)
         if self._state_is_complete:
             self.delivery.passed(UpdateState(*self._message_box.session_state()), self.loop.time())
@@ -84,21 +104,63 @@ class DeliveringClient(TelegramClient):  # type: ignore[misc]  # telethon has no
         """
         _at_hand.set(update)
         try:
-            await super()._dispatch_update(update)
-        except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # A handler awaited what was cancelled; passed on, it would end Telethon's update loop (sequential_updates)
-            logger.exception("a handler ended in a cancellation that nobody asked for")
-        except Exception:  # Telethon runs this as a task that nobody awaits
-            logger.exception("an update could not be handed to its handlers")
+            with self._telling("handing over an update", *ENDS_THE_PROGRAM):
+                await self._hand_over(update)
+        except SystemExit:
+            self.delivery.handled(update)  # coming again, it would end each start
+            raise
         if self.is_connected():
             self.delivery.handled(update)
+
+    async def _hand_over(self, update: Any) -> None:
+        built = EventBuilderDict(self, update, None)
+        if not self._mb_entity_cache.self_id:
+            with self._telling("the look-up of its own account"), suppress(OSError):
+                await self.get_me(input_peer=True)
+        with self._telling("a conversation"):
+            await self._tell_conversations(built)
+        await self._dispatcher.hand_over(self._event_builders, lambda builder: built[type(builder)])
+
+    async def _dispatch_event(self, event: Any) -> None:
+        """Hand over an album, which Telethon gathers from its updates."""
+
+        def of(builder: Any) -> Any:
+            is_one = not isinstance(builder, events.Raw) and isinstance(event, builder.Event)
+            return event if is_one else None
+
+        await self._dispatcher.hand_over(self._event_builders, of)
+
+    async def _tell_conversations(self, built: Any) -> None:
+        """What Telethon does before it calls handlers."""
+        for conversation in [one for same_chat in self._conversations.values() for one in same_chat]:
+            for event, tell in (
+                (built[events.NewMessage], conversation._on_new_message),
+                (built[events.MessageEdited], conversation._on_edit),
+                (built[events.MessageRead], conversation._on_read),
+            ):
+                if event:
+                    tell(event)
+            if conversation._custom:
+                await conversation._check_custom(built)
+
+    def _telling(self, what: str, *passing: type[BaseException]) -> AbstractContextManager[None]:
+        """Log what goes wrong inside, and go on behind it."""
+        return failing_alone(lambda error: logger.error("%s: %s failed", self._name, what, exc_info=error), *passing)
+
+    @property
+    def _name(self) -> str:
+        """The session's, for logs."""
+        path = getattr(self.session, "filename", "")
+        return printable(os.path.basename(path).removesuffix(SUFFIX)) if path else type(self.session).__name__
 
     def settle_at_hand(self) -> None:
         """Count the update as handled whose handler calls this: one that stops the client must not do so again."""
         self.delivery.handled(_at_hand.get())
+
+    @property
+    def is_at_a_handler(self) -> bool:
+        """Whether Telethon's update loop waits for handlers (sequential_updates): no new connection helps then."""
+        return bool(self._sequential_updates and self.delivery.under_way)
 
     @property
     def _state_is_complete(self) -> bool:

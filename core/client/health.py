@@ -148,6 +148,10 @@ class HealthRecord:
         """The account has updates that were not pushed, found at that moment; None: it has not."""
         self._set(behind_since=None if since is None else self._signs.behind_since or since)
 
+    def waiting(self, is_so: bool) -> None:
+        """Whether updates came in that Telethon's loop did not take up since the last of these calls."""
+        self._set(updates_wait_since=(self._signs.updates_wait_since or self._clock()) if is_so else None)
+
     def stopped(self, tasks: str) -> None:
         """Telethon's background tasks of these names have ended; empty: they run."""
         since = (self._signs.stopped_since or self._clock()) if tasks else None

@@ -11,6 +11,8 @@ OFFLINE_AFTER = timedelta(seconds=10)
 """Without a connection for less than this, it is a reconnection like any other."""
 LOCKED_AFTER = timedelta(seconds=10)
 """Saving fails for so long: not the moment in which a backup reads the file."""
+WAITING_AFTER = timedelta(seconds=30)
+"""Updates that wait for less than this wait for an answer of Telegram's, or for a short flood wait."""
 COOL_DOWN = timedelta(hours=24)
 """How long a limit without a time (PEER_FLOOD) is shown; Telegram does not tell when it ends."""
 _FINAL = (HealthState.BANNED, HealthState.REVOKED, HealthState.DUPLICATED, HealthState.FROZEN)
@@ -44,6 +46,8 @@ class Signs:
     flooded_by: str = ""
     behind_since: datetime | None = None
     """When the account was found to have more updates than came in."""
+    updates_wait_since: datetime | None = None
+    """When updates were seen to wait that nobody has taken up since."""
     stopped_tasks: str = ""
     """Telethon's background tasks that ended though the client is connected."""
     stopped_since: datetime | None = None
@@ -73,9 +77,13 @@ def _offline(signs: Signs, now: datetime) -> Trouble | None:
     return None
 
 
-def _deaf(signs: Signs, _now: datetime) -> Trouble | None:
+def _deaf(signs: Signs, now: datetime) -> Trouble | None:
     if signs.stopped_since is not None:
         return Trouble(state=HealthState.DEAF, since=signs.stopped_since, detail=f"{signs.stopped_tasks} ended")
+    since = signs.updates_wait_since
+    if since is not None and now - since >= WAITING_AFTER:
+        detail = "updates came in and wait: a handler, or a question to Telegram, holds them up"
+        return Trouble(state=HealthState.DEAF, since=since, detail=detail)
     if signs.behind_since is not None:
         detail = "the account has updates that were not pushed; they are fetched instead"
         return Trouble(state=HealthState.DEAF, since=signs.behind_since, detail=detail)

@@ -16,10 +16,13 @@ from typing import Any, Protocol
 
 from telethon import errors, utils
 from telethon.network import ConnectionTcpFull
+from telethon.tl.functions.updates import GetChannelDifferenceRequest, GetDifferenceRequest
 
 from core.client.delivering import DeliveringClient
+from core.client.failing_alone import is_cancelled
 from core.client.flood_memory import FloodKey, FloodMemory
 from core.client.pace import ReconnectPace, paced
+from core.client.silences import Silences
 from utils.backoff import BackoffPolicy
 from utils.clock import from_epoch
 
@@ -29,6 +32,9 @@ _FLOODS = (errors.FloodWaitError, errors.FloodPremiumWaitError)
 _FLOOD_TRIES = 5
 _READ_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 _FIRST_PAUSE = timedelta(seconds=0.5)
+_DIFFERENCES = (GetDifferenceRequest, GetChannelDifferenceRequest)
+_DIFFERENCE_WITHIN = 30.0
+"""Seconds; a page of a hundred messages comes in one or two."""
 
 
 class Observer(Protocol):
@@ -87,6 +93,7 @@ class ObservedClient(DeliveringClient):
         self._behaviour = behaviour or Behaviour()  # Telethon makes one itself for a CDN
         self.pace = ReconnectPace(BackoffPolicy(first=_FIRST_PAUSE, cap=self._behaviour.reconnect_cap))
         self.floods = FloodMemory()
+        self._silences = Silences()
         connection = options.pop("connection", ConnectionTcpFull)
         super().__init__(
             session,
@@ -113,20 +120,45 @@ class ObservedClient(DeliveringClient):
         for _try in range(_FLOOD_TRIES - 1):
             await self._wait_out(requests, longest)
             try:
-                return await self._ask(sender, request, requests, ordered)
+                return await self._ask_in_time(sender, request, requests, ordered)
             except _FLOODS as error:
                 if error.seconds > longest.total_seconds():
                     raise
         await self._wait_out(requests, longest)
-        return await self._ask(sender, request, requests, ordered)
+        return await self._ask_in_time(sender, request, requests, ordered)
+
+    async def _ask_in_time(self, sender: Any, request: Any, requests: list[Any], ordered: bool) -> Any:
+        """Ask; for what was missed only so long: Telethon's update loop waits for that answer, and hears nothing else.
+
+        Without one the connection is renewed, and LostConnection makes the loop ask again. Twice in a row it is not the
+        connection: TimedOutError makes the loop go on without (a channel that Telegram cannot tell of must not silence
+        all others), and then nothing is asked for a while.
+        """
+        if not isinstance(request, _DIFFERENCES):
+            return await self._ask(sender, request, requests, ordered)
+        entry = request.channel.channel_id if isinstance(request, GetChannelDifferenceRequest) else None
+        if self._silences.lasts(entry, now=self._now()):
+            raise errors.TimedOutError(request, "TIMEOUT")
+        try:
+            async with asyncio.timeout(_DIFFERENCE_WITHIN) as limit:
+                answer = await self._ask(sender, request, requests, ordered)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            if not self._silences.begins(entry, now=self._now()):
+                raise errors.TimedOutError(request, "TIMEOUT") from None
+            logger.info("%s: no answer to what was missed: connecting anew", self._name)
+            sender._start_reconnect(None)
+            raise LostConnection("no answer to what was missed") from None
+        self._silences.ends(entry)
+        return answer
 
     async def _ask(self, sender: Any, request: Any, requests: list[Any], ordered: bool) -> Any:
         try:
             result = await super()._call(sender, request, ordered=ordered)
         except asyncio.CancelledError:
             _withdraw(sender, requests)
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if is_cancelled():
                 raise
             # Nobody cancelled this caller: Telethon does so with what is under way when it disconnects
             lost = LostConnection("the connection ended before the answer")

@@ -73,6 +73,7 @@ class Running:
         opened = await open_in_thread(wanted.session, wanted.sharers, progress)
         record = HealthRecord(session_name(wanted.session), wanted.clock)
         telethon: ObservedClient | None = None
+        heard = list(wanted.handlers)
         try:
             telethon = _build(wanted, opened, record)
             await _connect(telethon, wanted, progress)
@@ -83,6 +84,7 @@ class Running:
             finally:
                 opened.close()
             raise
+        _hear_as_wanted(telethon, heard, wanted.handlers)
         running = cls(wanted, opened, telethon, record)
         running._begin()
         return running
@@ -192,6 +194,16 @@ def _build(wanted: Wanted, opened: Opened, record: HealthRecord) -> ObservedClie
     for handler, event in wanted.handlers:
         telethon.add_event_handler(handler, event)
     return telethon
+
+
+def _hear_as_wanted(telethon: ObservedClient, heard: Sequence[Handler], wanted: Sequence[Handler]) -> None:
+    """Take on what was added or removed while the client was starting."""
+    for handler, event in heard:
+        if (handler, event) not in wanted:
+            telethon.remove_event_handler(handler, event)
+    for handler, event in wanted:
+        if (handler, event) not in heard:
+            telethon.add_event_handler(handler, event)
 
 
 async def _connect(telethon: ObservedClient, wanted: Wanted, progress: Progress) -> None:

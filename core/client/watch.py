@@ -46,6 +46,11 @@ class Watch:
         self._clock = clock
         self._backoff = BackoffPolicy(first=timedelta(seconds=1), cap=settings.reconnect_cap)
         self._unknown_key = 0
+        self._batches = 0
+        """As of the last look."""
+        self._missed: int | None = None
+        """A count of updates (pts) of which a probe told, and that has not come in."""
+        self._probes_behind = 0
 
     def work(self, *, ended: asyncio.Event) -> tuple[Coroutine[Any, Any, None], ...]:
         """Looking, probing and reviving, each to be run beside the client; sets `ended` when only a person can help."""
@@ -59,8 +64,10 @@ class Watch:
             if self._client._sender._transport_connected():
                 self._health.connected()
                 self._health.stopped(self._stopped_tasks())
+                self._health.waiting(self._updates_wait())
             else:
                 self._health.disconnected()
+                self._health.waiting(False)
             self._look_at_saving()
             self._health.judge()
             if self._stopped_tasks():
@@ -73,6 +80,11 @@ class Watch:
             return ""
         handles = {name: getattr(self._client, field) for field, name in _TASKS.items()}
         return ", ".join(name for name, handle in handles.items() if handle is not None and handle.done())
+
+    def _updates_wait(self) -> bool:
+        """Whether some came in, and Telethon's loop has taken none up since the last look."""
+        before, self._batches = self._batches, self._client.batches
+        return self._batches == before and not self._client._updates_queue.empty()
 
     def _look_at_saving(self) -> None:
         session = self._client.session
@@ -112,15 +124,26 @@ class Watch:
 
     async def _compare(self, pts: int, sent_at: datetime) -> None:
         """Deaf is who has not heard, some seconds later, of what the server had counted when it was asked."""
+        if not self._has_heard(pts):
+            await asyncio.sleep(_PUSH_WITHIN.total_seconds())
         if self._has_heard(pts):
-            self._health.behind(None)
-            return
-        await asyncio.sleep(_PUSH_WITHIN.total_seconds())
-        if self._has_heard(pts):
+            self._missed = None
             self._health.behind(None)
             return
         self._health.behind(sent_at)
-        await self._client.catch_up()
+        if self._client._updates_queue.empty():  # else it is fetched anyway, as soon as the update loop gets on
+            await self._client.catch_up()
+        self._renew_if_in_vain(pts)
+
+    def _renew_if_in_vain(self, pts: int) -> None:
+        """Connect anew when fetching has not brought what an earlier probe had found, at a growing distance."""
+        if self._missed is None or self._has_heard(self._missed):
+            self._missed, self._probes_behind = pts, 0
+            return
+        self._probes_behind += 1
+        is_due = self._probes_behind & (self._probes_behind - 1) == 0  # 1, 2, 4 …: a flood wait may last for hours
+        if is_due and not self._client.is_at_a_handler:
+            self._client._sender._start_reconnect(None)
 
     def _has_heard(self, pts: int) -> bool:
         box = self._client._message_box

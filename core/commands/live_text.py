@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from core.commands.block import Line, block
 from core.commands.output import Output
 from core.commands.sessions_text import moment_text, plural
-from core.monitoring.live import WELL, LiveBot, LiveView, count_states
+from core.monitoring.live import NOT_RUNNING, WELL, LiveBot, LiveView, count_states
 from core.state.status_reading import Condition, SeenStatus, StatusView
 from utils.redact import printable
 from utils.units import duration_text
@@ -63,13 +63,19 @@ def elsewhere_lines(live: LiveView, output: Output, now: datetime) -> list[str]:
     lines = []
     for one in live.namesakes:
         start = f"  {printable(one.bot.name)}  "
-        here = f"the file is here ({printable(one.namesake or '')}), a bot of that name runs on {who(one.seen)}"
+        here = f"the file is here ({printable(one.namesake or '')}), a bot of that name {_runs(one)} on {who(one.seen)}"
         first, *more = output.wrapped(f"{here}: {bot_text(one, now)}", indent=len(start))
         lines += [start + first, *more]
     if lines:
         lines = ["", "On other hosts:", *lines]
     unknown = [line for text in unknown_lines(live.statuses) for line in output.wrapped(text, indent=2)]
     return [*lines, "", *unknown] if unknown else lines
+
+
+def _runs(one: LiveBot) -> str:
+    """The verb for a bot: what its process said before it fell silent is past."""
+    present, past = ("is", "was") if one.bot.state in NOT_RUNNING else ("runs", "ran")
+    return present if one.seen.condition is Condition.FRESH else past
 
 
 def unknown_lines(statuses: StatusView) -> list[str]:

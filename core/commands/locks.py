@@ -65,7 +65,11 @@ def _text(entries: list[PlanEntry], live: LiveView, now: datetime, output: Outpu
     from core.session_files.model import Usage
     from utils.redact import printable
 
-    told = [entry for entry in entries if entry.seen.occupancy.usage is not Usage.FREE or _beside(entry)]
+    told = [
+        entry
+        for entry in entries
+        if entry.seen.occupancy.usage is not Usage.FREE or _beside(entry) or live.of(entry.seen.family.path)
+    ]
     told.sort(key=lambda entry: (entry.seen.occupancy.usage is Usage.FREE, entry.seen.family.name))
     held = sum(entry.seen.occupancy.usage is Usage.IN_USE for entry in entries)
     unknown = sum(entry.seen.occupancy.usage is Usage.UNKNOWN for entry in entries)

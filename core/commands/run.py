@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from core.commands.run_plan import RunPlan
     from core.commands.run_service import Service
+    from core.commands.run_signals import EarlySignals
 
 SUMMARY = (
     "Run the bots of session files: a few start at a time, each is supervised, all stop whole on SIGTERM or Ctrl-C."
@@ -49,22 +50,26 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Run until it is told to stop, or show what would."""
     from contextlib import nullcontext, redirect_stdout
 
-    # What handlers print must not end up in the middle of the document
-    with redirect_stdout(sys.stderr) if output.json else nullcontext():
-        code, document, lines = _run(arguments, output)
+    from core.commands.run_signals import EarlySignals, Terminated
+
+    signals = None if arguments.dry_run else EarlySignals()
+    try:
+        # What handlers print must not end up in the middle of the document
+        with redirect_stdout(sys.stderr) if output.json else nullcontext():
+            code, document, lines = _run(arguments, output, signals)
+    except Terminated:
+        return exit_codes.DONE
     if output.json:
         output.document(document)
     else:
         output.lines(lines)
-    if not arguments.dry_run:
-        from core.commands.run_threads import end_soon
-
-        end_soon(code)
     return code
 
 
-def _run(arguments: argparse.Namespace, output: Output) -> tuple[int, dict[str, Any], list[str]]:
-    """Exit code, document, text."""
+def _run(
+    arguments: argparse.Namespace, output: Output, signals: EarlySignals | None
+) -> tuple[int, dict[str, Any], list[str]]:
+    """Exit code, document, text; without `signals` nothing is started."""
     require_telethon("running bots")
     from core.commands.run_logs import log_to_stderr
     from core.commands.run_plan import refuse_root_elsewhere_in
@@ -79,13 +84,13 @@ def _run(arguments: argparse.Namespace, output: Output) -> tuple[int, dict[str, 
     # Before handlers' modules are imported: they may ask for the helper there
     set_default_helper(helper_maker(wiring.gpt, wiring.redis, wiring.state))
     plan = _plan(arguments)
-    if arguments.dry_run:
+    if signals is None:
         code = exit_codes.DONE
         return code, document(plan, None, at=utc_now(), exit_code=code), plan_text(plan, output)
     refuse_root_elsewhere_in(plan)
     if described(wiring.gpt):
         warn_of_unanswerable(wiring.gpt)
-    service = _serve(plan, arguments.targets, output)
+    service = _serve(plan, arguments.targets, output, signals)
     code = service.exit_code
     return code, document(service.plan, service.last, at=utc_now(), exit_code=code), []
 
@@ -105,7 +110,7 @@ def _plan(arguments: argparse.Namespace) -> RunPlan:
     return plan
 
 
-def _serve(plan: RunPlan, targets: Sequence[str], output: Output) -> Service:
+def _serve(plan: RunPlan, targets: Sequence[str], output: Output, signals: EarlySignals) -> Service:
     """The run, when it is over."""
     import asyncio
     import gc
@@ -116,6 +121,12 @@ def _serve(plan: RunPlan, targets: Sequence[str], output: Output) -> Service:
     from utils.sd_notify import ServiceManager
 
     gc.enable()  # a short command does without; this one may run for months
-    service = Service(plan, partial(read_plan, targets, plan.fleet), ServiceManager(os.environ), output)
-    asyncio.run(service.run())
+    service = Service(plan, partial(read_plan, targets, plan), ServiceManager(os.environ), output, signals)
+    runner = asyncio.Runner()
+    try:
+        runner.run(service.run())
+    finally:
+        if not service.left_behind:  # closing waits for every task
+            runner.close()
+        signals.close()
     return service

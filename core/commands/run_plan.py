@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -41,30 +41,56 @@ class RunPlan(NamedTuple):
 
     @property
     def strays(self) -> list[str]:
-        """Names of `[bots.NAME]` that no session has, neither here nor in the folders of the settings."""
-        known = self._names()
-        return [
-            name
-            for name, settings in self.wiring.bots.items()
-            if settings.run
-            and not (os.path.lexists(_file(name)) if "/" in name else name.removesuffix(SUFFIX) in known)
-        ]
+        """Names of `[bots.NAME]` that mean no bot, unless they mean one of a folder that is not run.
+
+        One with `run = false` may also wait for its session.
+        """
+        used = {bot.table for bot in self.bots}
+        unused = [(name, own) for name, own in self.wiring.bots.items() if name not in used]
+        return [name for name, own in unused if (own.run or self._is_there(name)) and not self._is_elsewhere(name)]
+
+    def why_stray(self, stray: str) -> str:
+        """What is wrong with that table."""
+        if self._is_there(stray):
+            return "is no session of its own, so no bot runs on it"
+        return "there is no such session"
 
     def hint_for(self, stray: str) -> str | None:
         """Which session may be meant."""
-        return did_you_mean(stray, self._names())
+        return None if self._is_there(stray) else did_you_mean(stray, _names(self._run | self._around))
 
-    def _names(self) -> set[str]:
-        around = [one if os.path.isdir(one) else os.path.dirname(one) or "." for one in self.sessions]
-        folders = {*around, *(one for one in self.wiring.files.sessions if os.path.isdir(one))}
-        return {session_title(name) for folder in folders for name in os.listdir(folder) if name.endswith(SUFFIX)}
+    def _is_there(self, name: str) -> bool:
+        """Whether a folder that is run as a whole has such a file."""
+        if "/" in name:
+            path = _file(name)
+            return os.path.lexists(path) and os.path.realpath(os.path.dirname(path)) in self._run
+        return name.removesuffix(SUFFIX) in _names(self._run)
+
+    def _is_elsewhere(self, name: str) -> bool:
+        if "/" in name:
+            return os.path.lexists(_file(name)) and not self._is_there(name)
+        return name.removesuffix(SUFFIX) in _names(self._around - self._run)
+
+    @property
+    def _run(self) -> set[str]:
+        """The folders that are run as a whole."""
+        return {os.path.realpath(one) for one in self.sessions if os.path.isdir(one)}
+
+    @property
+    def _around(self) -> set[str]:
+        """Those of single sessions, and those of the settings."""
+        beside = {os.path.dirname(one) or "." for one in self.sessions if not os.path.isdir(one)}
+        return {os.path.realpath(one) for one in (*beside, *self.wiring.files.sessions) if os.path.isdir(one)}
 
 
-def read_plan(targets: Sequence[str], fleet: BotController | None = None) -> RunPlan:
-    """Read everything; `fleet`: one that runs already. Blocks, imports handlers' modules, and raises ConfigError."""
+def read_plan(targets: Sequence[str], first: RunPlan | None = None) -> RunPlan:
+    """Read everything; `first`: the plan with which the fleet that runs began. Blocks, imports handlers' modules.
+
+    Raises ConfigError. A session that was named and was there at first may be gone: then it is no bot any more.
+    """
     wiring = wire()
-    sessions = _sessions(targets, wiring)
-    fleet = fleet or BotController(*sessions)
+    sessions = _sessions(targets, wiring, () if first is None else first.sessions)
+    fleet = BotController(*sessions) if first is None else first.fleet
     plan = RunPlan(wiring, fleet, sessions, fleet.wanted(*sessions))
     for bot in plan.wanted:
         _refuse_impossible(bot, wiring)
@@ -77,7 +103,7 @@ def refuse_unusable(plan: RunPlan) -> None:
         login = command_line("python -m core", "login", os.path.join(plan.sessions[0], "NAME"))
         raise ConfigError("there is no session in it", path=plan.sessions[0], hint=f"log in to have one: {login}")
     for name in plan.strays:
-        raise ConfigError(f"[bots.{printable(name)}]: there is no such session", hint=plan.hint_for(name))
+        raise ConfigError(f"[bots.{printable(name)}]: {plan.why_stray(name)}", hint=plan.hint_for(name))
     if not plan.wanted:
         raise ConfigError("no bot is to run: every session has run = false", path=plan.sessions[0])
 
@@ -89,16 +115,40 @@ def refuse_root_elsewhere_in(plan: RunPlan) -> None:
             refuse_root_elsewhere(folder, "belongs to another user: nothing was started", "run as that user")
 
 
-def _sessions(targets: Sequence[str], wiring: Wiring) -> tuple[str, ...]:
-    """The folders and files that are meant. Raises ConfigError for one that is not there."""
-    found, problems = session_targets(wiring, [in_session_folders(one, wiring) for one in targets], recursive=False)
+def _sessions(targets: Sequence[str], wiring: Wiring, first: Sequence[str]) -> tuple[str, ...]:
+    """The folders and files that are meant, those single ones of the `first` time that are gone included.
+
+    Raises ConfigError for one that is not there.
+    """
+    gone = {os.path.abspath(one): one for one in first if not os.path.lexists(one) and one.endswith(SUFFIX)}
+    sessions: list[str] = []
+    there: list[str] = []
+    for name in targets:
+        place = in_session_folders(name, wiring)
+        former = _former(name, wiring, gone) if gone else None
+        if former is None:
+            there.append(place)
+        else:
+            sessions.append(former)
+    found, problems = session_targets(wiring, there, recursive=False) if there or not targets else ([], [])
     for problem in problems:
         raise problem
-    sessions: list[str] = []
     for target in found:
         files = (os.path.join(target.folder, name) for name in sorted(target.only or ()))
         sessions += [target.folder] if target.only is None else files
     return tuple(sessions)
+
+
+def _former(name: str, wiring: Wiring, gone: Mapping[str, str]) -> str | None:
+    """The session that had that name, where it is gone."""
+    folders = () if "/" in name else wiring.files.sessions
+    places = (os.path.abspath(_file(one)) for one in (name, *(os.path.join(folder, name) for folder in folders)))
+    return next((gone[place] for place in places if place in gone), None)
+
+
+def _names(folders: Collection[str]) -> set[str]:
+    """Names of all session files in these folders."""
+    return {session_title(name) for folder in folders for name in os.listdir(folder) if name.endswith(SUFFIX)}
 
 
 def _file(session: str) -> str:

@@ -15,11 +15,13 @@ from core.client.model import HealthState
 from core.commands import exit_codes
 from core.commands.output import Output
 from core.commands.run_plan import RunPlan
-from core.commands.run_threads import LeftBehind
+from core.commands.run_signals import EarlySignals
+from core.commands.run_threads import LeftBehind, cancel_the_rest, end_soon
 from core.commands.sessions_text import plural
 from core.errors import ConfigError
 from core.fleet.model import BotState, BotStatus
 from core.fleet.roster import Change, session_title
+from utils.own_thread import in_own_thread
 from utils.redact import printable
 from utils.sd_notify import ServiceManager
 
@@ -30,13 +32,17 @@ _HELPERS_END_WITHIN = 2.0
 """Seconds for the wallet's last words at a stop."""
 _RUNNING = "running"
 _MOST_NAMES = 5
+_ALL_GIVEN_UP = "every bot is given up: put right what their lines say, then reload (SIGHUP) or restart this"
+_NO_BOT = "no bot is left to run: put sessions into the folders or take run = false away, then reload (SIGHUP)"
 Read = Callable[[], RunPlan]
 
 
 class Service:
     """One run of a fleet."""
 
-    def __init__(self, plan: RunPlan, read: Read, manager: ServiceManager, output: Output) -> None:
+    def __init__(
+        self, plan: RunPlan, read: Read, manager: ServiceManager, output: Output, signals: EarlySignals
+    ) -> None:
         """`read` gives the plan anew; it may block, and raise ConfigError."""
         self.plan = plan
         self.last: Sequence[BotStatus] = ()
@@ -48,8 +54,11 @@ class Service:
         self._stop_wanted = asyncio.Event()
         self._reload_wanted = asyncio.Event()
         self.exit_code = exit_codes.DONE
-        self._is_over = False
-        self._terminal_matters = sys.stderr.isatty() and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+        self.left_behind = 0
+        """Tasks that did not end when they were cancelled."""
+        self._signals = signals
+        self._told_of = ""
+        self._terminal_matters = sys.stderr.isatty() and not signals.is_immune
 
     async def run(self) -> None:
         """Start, serve until SIGTERM or SIGINT, stop whole. Raises ConfigError before the start."""
@@ -58,6 +67,10 @@ class Service:
         loop.add_signal_handler(signal.SIGTERM, self._stop, exit_codes.DONE)
         loop.add_signal_handler(signal.SIGINT, self._stop, exit_codes.INTERRUPTED)
         loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        if self._signals.terminated:
+            return
+        if self._signals.hung_up:
+            self._hang_up()
         await self._fleet.start()
         _tell_begin(self.plan)
         self._manager.ready()
@@ -72,10 +85,12 @@ class Service:
                 for task in others:
                     task.cancel()
                 await self._fleet.stop()
+                end_soon(self.exit_code if self._stop_wanted.is_set() else exit_codes.FAILED)
                 await _close_helpers()
                 pulse.cancel()
         self._output.clear_progress()
         logger.info("stopped: %s", plural(len(self.last), "bot"))
+        self.left_behind = await cancel_the_rest()
 
     def _stop(self, exit_code: int) -> None:
         """The first signal counts; a stop takes two seconds at most, whatever comes meanwhile."""
@@ -119,10 +134,15 @@ class Service:
 
     def _say_when_nobody_serves(self, statuses: Sequence[BotStatus]) -> None:
         """Once each time: ending would have a service manager restart it, into the same refusals."""
-        is_over = all(status.state is BotState.GIVEN_UP for status in statuses)
-        if is_over and not self._is_over:
-            logger.error("every bot is given up: put right what their lines say, then reload (SIGHUP) or restart this")
-        self._is_over = is_over
+        if not statuses:
+            told, level = _NO_BOT, logging.WARNING
+        elif all(status.state is BotState.GIVEN_UP for status in statuses):
+            told, level = _ALL_GIVEN_UP, logging.ERROR
+        else:
+            told, level = "", logging.DEBUG
+        if told and told != self._told_of:
+            logger.log(level, "%s", told)
+        self._told_of = told
 
     async def _reload_when_wanted(self) -> None:
         while await self._reload_wanted.wait():
@@ -139,11 +159,15 @@ class Service:
             self._manager.ready()
 
     async def _reload(self) -> None:
-        self.plan = await asyncio.to_thread(self._read)
+        self.plan = await in_own_thread(self._read)
         for name in self.plan.strays:
             hint = self.plan.hint_for(name)
-            logger.warning("[bots.%s]: there is no such session%s", printable(name), f"; {hint}" if hint else "")
-        _tell_change(await self._fleet.reload(*self.plan.sessions))
+            why = self.plan.why_stray(name)
+            logger.warning("[bots.%s]: %s%s", printable(name), why, f"; {hint}" if hint else "")
+        change = await self._fleet.reload(*self.plan.sessions)
+        _tell_change(change)
+        if change.start or change.stop:
+            self._told_of = ""
 
 
 def status_text(statuses: Sequence[BotStatus]) -> str:

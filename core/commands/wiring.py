@@ -130,7 +130,8 @@ def _no_such(problem: ConfigError, wiring: Wiring) -> ConfigError:
             known |= {one: os.path.join(place, one) for one in found}
     near = get_close_matches(name.removesuffix(SUFFIX), known, n=1)
     hint = f"did you mean {printable(known[near[0]])}?" if near else problem.hint
-    return ConfigError("there is no such folder or session", path=problem.path, hint=hint)
+    what = "session" if name.endswith(SUFFIX) else "folder or session"
+    return ConfigError(f"there is no such {what}", path=problem.path, hint=hint)
 
 
 def in_session_folders(name: str, wiring: Wiring) -> str:

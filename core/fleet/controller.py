@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from core.client.leasing import Sharers, refuse_foreign_fleet
 from core.client.settings import ClientSettings, Surroundings, refuse_without_application, surroundings
 from core.client.termination import on_sigterm
 from core.errors import ConfigError, GavatError
+from core.fleet.bot import Bot, end_bots, settle_at_hand
 from core.fleet.handler_paths import find_handler, look_in
 from core.fleet.handlers import (
     Counts,
@@ -29,8 +31,9 @@ from core.fleet.handlers import (
 from core.fleet.model import BotStatus
 from core.fleet.roster import Change, Kind, WantedBot, plan_change, wanted_bots
 from core.fleet.settings import BotSettings, FleetSettings, bots_settings, config_folder, fleet_settings
+from core.fleet.stopping import StoppedMeanwhile, unless
 from core.fleet.supervise import Supervisor
-from core.fleet.targets import find_sessions, refuse_missing
+from core.fleet.targets import find_sessions, refuse_missing, without_gone
 from core.fleet.wave import Wave
 from core.state import BotFigures, StateFolder, publish_status
 from core.state.settings import ROOT
@@ -76,11 +79,16 @@ class BotController:
         """What the program says of single bots, by name or path."""
         self._handlers = Handlers()
         self._wave = Wave(self._settings)
-        self._bots: dict[str, _Bot] = {}
+        self._bots: dict[str, Bot] = {}
+        self._known: set[str] = set()
+        """Paths of all sessions that were found so far."""
         self._runner: asyncio.Task[None] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._stop_wanted = asyncio.Event()
+        """Set by the next `stop()`, for all that was asked for before it."""
         self._changing = asyncio.Lock()
+        self._reloads: set[asyncio.Task[Change]] = set()
+        self._stopping: asyncio.Task[None] | None = None
 
     # Handlers
 
@@ -132,9 +140,8 @@ class BotController:
             return find_handler(name, where, folders)
 
         settings = self._given or fleet_settings(os.environ)
-        found = wanted_bots(
-            find_sessions(sessions or self._sessions), settings, bots_settings(os.environ) | self._own, find
-        )
+        paths = find_sessions(without_gone(sessions or self._sessions, self._known))
+        found = wanted_bots(paths, settings, bots_settings(os.environ), find, own=self._own)
         for bot in found:
             _refuse_unmarked(bot)
         return found
@@ -160,65 +167,101 @@ class BotController:
 
     async def run(self) -> None:
         """Start all, and serve until `stop()` or SIGTERM; then stop all."""
-        with on_sigterm(self._stop_wanted.set):
-            await self.start()
+        stopped = self._stop_wanted
+        with on_sigterm(stopped.set):
             try:
-                await self._stop_wanted.wait()
+                await self.start()
+                await stopped.wait()
             finally:
                 await self.stop()
 
     async def start(self) -> None:
-        """Begin to start the bots, in the background.
+        """Begin to start the bots, in the background; harmless when they run.
 
-        Raises ConfigError for a setting or folder that cannot be read, for sessions none of which is there, and
-        without the api_id and api_hash that a bot needs; then nothing was started.
+        Where `stop()` is called meanwhile nothing is started. Raises ConfigError for a setting or
+        folder that cannot be read, for sessions none of which is there, and without the api_id and api_hash that a bot
+        needs.
         """
-        if self._runner is None:
-            self._stop_wanted.clear()
-            await asyncio.to_thread(refuse_missing, self._sessions)
-            wanted, given = await asyncio.to_thread(self._look)
-            state = StateFolder.at(self._of_clients["state"] or given.state.path)
+        stopped = self._stop_wanted
+        async with self._changing:
+            if self._runner is not None:
+                return
+            try:
+                await unless(stopped, partial(refuse_missing, self._sessions))
+                wanted, given = await unless(stopped, self._look)
+                state = StateFolder.at(self._of_clients["state"] or given.state.path)
+                await unless(stopped, partial(refuse_foreign_fleet, Sharers(state, given.redis)))
+            except StoppedMeanwhile:
+                return
             ready = asyncio.get_running_loop().create_future()
             self._bots.clear()  # those of the time before a `stop`, kept for their statuses
-            await asyncio.to_thread(refuse_foreign_fleet, Sharers(state, given.redis))
+            self._know(wanted)
             runner = self._runner = asyncio.create_task(self._supervise(ready, wanted, given, state))
             await asyncio.wait({ready, runner}, return_when=asyncio.FIRST_COMPLETED)
             if runner.done():
                 self._runner = None
-                if not runner.cancelled():  # by `stop`
-                    runner.result()  # raises why it could not begin
+                runner.result()  # raises why it could not begin
 
     async def reload(self, *sessions: str | Path) -> Change:
         """Read settings and folders again: new bots are started, those that are gone stopped, changed ones both.
 
         Gives what has changed. `sessions`: in place of those given before. A bot that was given up gets another chance:
         its operator may have logged in anew. New handlers are taken on without a restart of their bots; what runs keeps
-        its `[client]` settings. Raises ConfigError, and then nothing has changed.
+        its `[client]` settings. May be called by a handler: it is done whoever is cancelled meanwhile. Raises
+        ConfigError, and GavatError when the fleet is not started; then nothing has changed.
         """
+        change = asyncio.create_task(self._reload(tuple(map(str, sessions)), self._stop_wanted))
+        self._reloads.add(change)
+        change.add_done_callback(self._reloads.discard)
+        return await asyncio.shield(change)
+
+    async def _reload(self, sessions: tuple[str, ...], stopped: asyncio.Event) -> Change:
         async with self._changing:
-            named = tuple(map(str, sessions)) or self._sessions
-            wanted, given = await asyncio.to_thread(self._look, *named)
+            if self._group is None:
+                raise GavatError("the fleet is not started, so there is nothing to reload", hint="await start() first")
+            named = sessions or self._sessions
+            wanted, given = await unless(stopped, partial(self._look, *named))
             self._sessions = named
+            self._know(wanted)
             over = {path for path, bot in self._bots.items() if bot.task.done()}
             change = plan_change({path: bot.wanted for path, bot in self._bots.items()}, wanted, over)
-            tasks = [self._bots.pop(path).task for path in change.stop]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            ended = {path: self._bots[path] for path in change.stop}
+            settle_at_hand(ended.values())
+            await end_bots(ended.values())
+            if stopped.is_set():
+                raise StoppedMeanwhile
+            for path in ended:
+                del self._bots[path]
             for bot in change.start:
-                self._add(bot, given)
+                self._add(bot, given, ended.get(bot.path))
             for bot in change.hear:
                 self._bots[bot.path].wanted = bot
                 self._bots[bot.path].ears.replace(self._hears(bot))
             return change
 
     async def stop(self) -> None:
-        """Stop all bots at once, each saved, closed and its leases given back; harmless when nothing runs."""
+        """Stop all bots at once, each saved, closed and its leases given back; harmless when nothing runs.
+
+        May be called by a handler, and during a start or a reload, which ends then.
+        """
         self._stop_wanted.set()
-        runner, self._runner = self._runner, None
-        if runner is not None:
-            runner.cancel()
-            await asyncio.gather(runner, return_exceptions=True)
+        self._stop_wanted = asyncio.Event()
+        settle_at_hand(self._bots.values())
+        if self._stopping is None or self._stopping.done():
+            self._stopping = asyncio.create_task(self._stop())
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self) -> None:
+        await end_bots(self._bots.values())  # at once: a reload may be stopping others
+        async with self._changing:
+            await end_bots(self._bots.values())  # those that a start had begun by then
+            runner, self._runner = self._runner, None
+            if runner is not None:
+                runner.cancel()
+                await asyncio.gather(runner, return_exceptions=True)
+
+    def _know(self, wanted: Sequence[WantedBot]) -> None:
+        self._known.update(bot.path for bot in wanted)
 
     async def _supervise(
         self, ready: asyncio.Future[None], wanted: Sequence[WantedBot], given: Surroundings, state: StateFolder
@@ -252,7 +295,7 @@ class BotController:
             api_hash=own.api_hash or api_hash or given.client.api_hash,
         )
 
-    def _add(self, wanted: WantedBot, given: Surroundings) -> None:
+    def _add(self, wanted: WantedBot, given: Surroundings, before: Bot | None = None) -> None:
         if self._group is None:
             return
         own = wanted.settings
@@ -267,22 +310,14 @@ class BotController:
         supervisor = Supervisor(
             client, wanted.path, wave=self._wave, counts=counts, settings=self._settings, clock=self._clock
         )
-        self._bots[wanted.path] = _Bot(wanted, supervisor, ears, self._group.create_task(supervisor.run()))
+        if before is not None:
+            supervisor.succeed(before.supervisor)
+        self._bots[wanted.path] = Bot(wanted, supervisor, ears, self._group.create_task(supervisor.run()))
 
     def _hears(self, wanted: WantedBot) -> list[Listening]:
         """What the settings have it hear, and what the program has all hear that have nothing of their own."""
         of_settings = [one for heard in wanted.hears for one in listening(heard.kind, heard.handler)]
         return of_settings + [one for one in self._handlers if wanted.takes(one.kind)]
-
-
-class _Bot:
-    """One bot of the fleet, and the task that keeps it running."""
-
-    def __init__(self, wanted: WantedBot, supervisor: Supervisor, ears: Ears, task: asyncio.Task[None]) -> None:
-        self.wanted = wanted
-        self.supervisor = supervisor
-        self.ears = ears
-        self.task = task
 
 
 def _refuse_unmarked(bot: WantedBot) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
+from core.client.handler_shape import refuse_unfit
 from core.errors import ConfigError
 from core.fleet.settings import HandlerName
 from core.settings import did_you_mean
@@ -30,6 +31,7 @@ def find_handler(given: HandlerName, where: str, folders: Sequence[str]) -> Any:
     `where` names the setting. Raises ConfigError; that for a module that fails has what it raised as its cause.
     """
     if not isinstance(given, str):
+        refuse_unfit(given, where)
         return given
     module_name, _, name = given.partition(":")
     module = _load(module_name, where, folders)
@@ -44,6 +46,7 @@ def find_handler(given: HandlerName, where: str, folders: Sequence[str]) -> Any:
             path=module.__file__,
             hint="a function that takes the event, such as: async def answer(event)",
         )
+    refuse_unfit(found, where)
     return found
 
 

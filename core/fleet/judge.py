@@ -30,8 +30,11 @@ def judge_start(failure: StartFailure, *, failures: int, backoff: BackoffPolicy,
     told = failure.reason if not failure.hint else f"{failure.reason}; {failure.hint}"
     if failure.kind in _FOR_GOOD and not failure.retryable:
         return Judgement(verdict=Verdict.GIVE_UP, code=failure.code, reason=told, stops_wave=stops)
-    after = max(failure.retry_after or timedelta(0), backoff.delay(failures, chance=chance))
-    return Judgement(verdict=Verdict.START_AGAIN, code=failure.code, reason=told, after=after, stops_wave=stops)
+    asked = failure.retry_after or timedelta(0)
+    after = max(asked, backoff.delay(failures, chance=chance))
+    return Judgement(
+        verdict=Verdict.START_AGAIN, code=failure.code, reason=told, after=after, asked=asked, stops_wave=stops
+    )
 
 
 def judge_end(health: Health, *, failures: int, backoff: BackoffPolicy, chance: float) -> Judgement:

@@ -31,12 +31,12 @@ class BotStatus:
     state: BotState
     since: datetime
     code: str = ""
-    """Telegram's own name, or the finding, of what is or was wrong."""
+    """Telegram's own name, or the finding, of what is or was wrong; `WAVE` while it waits for its turn to start."""
     reason: str = ""
     next_start_at: datetime | None = None
-    """While it waits for a time."""
+    """While it waits for a time; in a stopped wave that of the next try of any bot."""
     restarts: int = 0
-    """Starts after the first one."""
+    """How often it ran again; a start that failed is none."""
     handled: int = 0
     """Calls of handlers for this bot."""
     failed: int = 0
@@ -61,5 +61,7 @@ class Judgement:
     reason: str
     after: timedelta = timedelta(0)
     """How long to wait before the next start."""
+    asked: timedelta = timedelta(0)
+    """How much of that Telegram asked for: no reload shortens it."""
     stops_wave: bool = False
     """Whether it is of the kind that the next bots would run into as well (406, 420)."""

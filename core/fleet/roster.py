@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from typing import Any, NamedTuple
 
 from core.errors import ConfigError
 from core.fleet.settings import BotSettings, FleetSettings, HandlerName
 from core.session_files.looking.listing import SUFFIX
+from utils.redact import printable
 
 Find = Callable[[HandlerName, str], Any]
 """Gives the function that a setting (named second) means; raises ConfigError."""
@@ -41,6 +43,8 @@ class WantedBot:
     settings: BotSettings
     hears: tuple[Heard, ...]
     """What the settings say; what a program adds comes on top."""
+    table: str = ""
+    """The name of its `[bots.NAME]`; empty when it has none."""
 
     def takes(self, kind: Kind) -> bool:
         """Whether it also hears what the fleet has of this kind."""
@@ -59,24 +63,34 @@ class Change:
 
 
 def wanted_bots(
-    paths: Sequence[str], fleet: FleetSettings, bots: Mapping[str, BotSettings], find: Find
+    paths: Sequence[str],
+    fleet: FleetSettings,
+    bots: Mapping[str, BotSettings],
+    find: Find,
+    *,
+    own: Mapping[str, BotSettings] | None = None,
+    real: Callable[[str], str] = os.path.realpath,
 ) -> tuple[WantedBot, ...]:
-    """A bot for each session, those that are to be left out included. Raises ConfigError."""
+    """A bot for each session, those that are to be left out included. Raises ConfigError.
+
+    `own`: what a program says of single bots, in place of `bots`; `real`: a path without symbolic links.
+    """
     of_the_fleet = {kind: _heard(kind, getattr(fleet, kind.value), f"[fleet] {kind.value}", find) for kind in Kind}
-    wanted = []
+    file_of, wanted = cache(real), []
     for path in paths:
-        table, settings = _settings_of(path, paths, bots)
-        own = {kind: getattr(settings, kind.value) for kind in Kind}
+        table, settings = _settings_of(path, paths, (own or {}, bots), file_of)
+        heard = {kind: getattr(settings, kind.value) for kind in Kind}
         hears = [
             of_the_fleet[kind] if names is None else _heard(kind, names, f"[bots.{table}] {kind.value}", find)
-            for kind, names in own.items()
+            for kind, names in heard.items()
         ]
-        wanted.append(WantedBot(name=session_title(path), path=path, settings=settings, hears=sum(hears, ())))
+        name, hears_all = session_title(path), sum(hears, ())
+        wanted.append(WantedBot(name=name, path=path, settings=settings, hears=hears_all, table=table))
     return tuple(wanted)
 
 
 def plan_change(running: Mapping[str, WantedBot], wanted: Sequence[WantedBot], over: Collection[str]) -> Change:
-    """From what runs, by path, to what is wanted; those that are `over` (given up) begin anew."""
+    """From what runs, by path, to what is wanted; those that are `over` (given up) begin anew, after the others."""
     by_path = {one.path: one for one in wanted if one.settings.run}
     stop = [
         path
@@ -84,9 +98,10 @@ def plan_change(running: Mapping[str, WantedBot], wanted: Sequence[WantedBot], o
         if path in over or path not in by_path or not _runs_alike(bot, by_path[path])
     ]
     going_on = {path: bot for path, bot in running.items() if path not in stop}
+    start = [one for path, one in by_path.items() if path not in going_on]
     return Change(
         stop=tuple(stop),
-        start=tuple(one for path, one in by_path.items() if path not in going_on),
+        start=tuple(sorted(start, key=lambda one: one.path in over)),
         hear=tuple(by_path[path] for path, bot in going_on.items() if not _hear_alike(bot, by_path[path])),
     )
 
@@ -107,26 +122,40 @@ def _hear_alike(one: WantedBot, other: WantedBot) -> bool:
     return one.hears == other.hears and all(one.takes(kind) == other.takes(kind) for kind in Kind)
 
 
-def _settings_of(path: str, paths: Sequence[str], bots: Mapping[str, BotSettings]) -> tuple[str, BotSettings]:
-    """The table of a session and its name: by path, or by a name that only one session has."""
-    name = session_title(path)
-    for table, settings in bots.items():
-        if "/" in table and _is_path_of(table, path):
-            return table, settings
+def _settings_of(
+    path: str, paths: Sequence[str], said: Sequence[Mapping[str, BotSettings]], real: Callable[[str], str]
+) -> tuple[str, BotSettings]:
+    """The table of a session and its name: of the first that has one."""
+    for bots in said:
+        table = _table_of(path, paths, bots, real)
+        if table is not None:
+            return table, bots[table]
+    return "", BotSettings()
+
+
+def _table_of(
+    path: str, paths: Sequence[str], bots: Mapping[str, BotSettings], real: Callable[[str], str]
+) -> str | None:
+    """The table that means a session: by its path, however that is written, or by a name that only one has."""
+    name, file = session_title(path), real(path)
+    tables = [table for table in bots if "/" in table and _file_of(table, real) == file]
     by_name = [table for table in bots if table.removesuffix(SUFFIX) == name]
-    if not by_name:
-        return name, BotSettings()
-    table = by_name[0]
     alike = [one for one in paths if session_title(one) == name]
-    if len(alike) > 1:
-        raise ConfigError(
-            f"[bots.{table}] may mean {' or '.join(alike)}", hint=f'name it by its path: [bots."{alike[0]}"]'
-        )
-    return table, bots[table]
+    if by_name and len(alike) > 1:
+        if not tables:
+            raise ConfigError(
+                f"[bots.{by_name[0]}] may mean {' or '.join(alike)}", hint=f'name it by its path: [bots."{alike[0]}"]'
+            )
+        by_name = []
+    tables += by_name
+    if len(tables) > 1:
+        both = " and ".join(f'[bots."{printable(table)}"]' for table in tables)
+        raise ConfigError(f"{both} mean one session", path=path, hint="put all of it into one of them")
+    return tables[0] if tables else None
 
 
-def _is_path_of(table: str, path: str) -> bool:
-    return os.path.abspath(table).removesuffix(SUFFIX) == path.removesuffix(SUFFIX)
+def _file_of(table: str, real: Callable[[str], str]) -> str:
+    return real(os.path.abspath(table).removesuffix(SUFFIX) + SUFFIX)
 
 
 def _heard(kind: Kind, names: Sequence[HandlerName], where: str, find: Find) -> tuple[Heard, ...]:

@@ -20,6 +20,7 @@ from core.settings import (
     parse_count,
     parse_duration,
     parse_switch,
+    parse_text,
 )
 from core.state.settings import ROOT
 from utils.redact import printable
@@ -90,6 +91,9 @@ def fleet_settings(environ: Mapping[str, str]) -> FleetSettings:
     """From the environment and `gavat.toml`; raises ConfigError."""
     (settings,) = fill_rooms((FLEET_ROOM,), environ=environ, config_file=_CONFIG)
     assert isinstance(settings, FleetSettings)
+    for least, most in (("stagger_min", "stagger_max"), ("restart_first", "restart_cap")):
+        if getattr(settings, least) > getattr(settings, most):
+            raise ConfigError(f"[fleet] {least} is longer than {most}", hint="set both, so that they fit together")
     return settings
 
 
@@ -162,13 +166,13 @@ BOTS_ROOM = Room(
         "on_group": _handlers("", _GROUP),
         "handlers": _handlers("", _MARKED),
         "api_id": _of_a_bot(parse_api_id, "the number of an application of its own"),
-        "api_hash": _of_a_bot(str, "the hash that belongs to it"),
+        "api_hash": _of_a_bot(parse_text, "the hash that belongs to it"),
         "proxy": _of_a_bot(parse_proxy, "socks5://user:password@host:port; socks4 and http too"),
-        "device_model": _of_a_bot(str, "what Telegram shows of it under Devices"),
-        "system_version": _of_a_bot(str, "the same"),
-        "app_version": _of_a_bot(str, "the same"),
-        "lang_code": _of_a_bot(str, "language of the application, such as en"),
-        "system_lang_code": _of_a_bot(str, "language of the system, such as en-US"),
+        "device_model": _of_a_bot(parse_text, "what Telegram shows of it under Devices"),
+        "system_version": _of_a_bot(parse_text, "the same"),
+        "app_version": _of_a_bot(parse_text, "the same"),
+        "lang_code": _of_a_bot(parse_text, "language of the application, such as en"),
+        "system_lang_code": _of_a_bot(parse_text, "language of the system, such as en-US"),
         "flood_sleep": _of_a_bot(parse_duration, "longest flood wait that is slept through"),
     },
     Tables.BY_NAME,

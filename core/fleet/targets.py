@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from core.client.preparation import session_path
 from core.errors import ConfigError
@@ -21,15 +21,24 @@ def refuse_missing(targets: Sequence[str]) -> None:
         raise _no_such(targets[0])
 
 
-def find_sessions(targets: Sequence[str]) -> list[str]:
-    """The session files that were named, there or not, and those in the folders that were.
+def without_gone(targets: Sequence[str], known: Collection[str]) -> list[str]:
+    """Those targets that are no single sessions which were there (`known` paths) and are no more."""
+    paths = {one: os.path.abspath(session_path(one)) for one in targets if not os.path.isdir(one)}
+    gone = {one for one, path in paths.items() if path in known and not os.path.lexists(path)}
+    return [one for one in targets if one not in gone]
 
+
+def find_sessions(targets: Sequence[str]) -> list[str]:
+    """The session files that were named, there or not, and those in the folders that were; each once.
+
+    One that has several paths (its folder is also named by a link) stands under the first of them.
     Raises ConfigError for a folder that is not there or cannot be read.
     """
     found: list[str] = []
     for one in targets:
         found += _sessions_in(one) if os.path.isdir(one) else [_session(one)]
-    return list(dict.fromkeys(map(os.path.abspath, found)))
+    paths = [os.path.abspath(one) for one in found]
+    return list({os.path.realpath(path): path for path in reversed(paths)}.values())[::-1]
 
 
 def _session(named: str) -> str:

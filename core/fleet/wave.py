@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 
 from core.fleet.settings import FleetSettings
 
@@ -53,6 +54,14 @@ class Wave:
             logger.error(
                 "%d starts in a row were refused: no bot is started for %.0f s", self._refused_in_a_row, self._pause
             )
+
+    def told(self, now: datetime) -> tuple[str, datetime | None]:
+        """Why a bot waits for its turn, and until when the wave is stopped."""
+        if not self._is_stopped:
+            return "it waits for its turn to start", None
+        wait = self._next_at - asyncio.get_running_loop().time()
+        why = f"{self._refused_in_a_row} starts in a row were refused (406, 420), then one bot is tried"
+        return why, now + timedelta(seconds=max(wait, 0.0))
 
     @property
     def _is_stopped(self) -> bool:

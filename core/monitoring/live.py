@@ -23,6 +23,8 @@ _WORST_FIRST = (
 _ANY_OTHER = _WORST_FIRST.index("starting") - 0.5
 WELL = ("alive", "stopped")
 """States of which nobody needs to know more."""
+NOT_RUNNING = ("given up", "starting", "waiting", "stopped")
+"""States of bots that are not connected; any other one runs."""
 
 
 class LiveBot(NamedTuple):
@@ -62,8 +64,18 @@ class LiveView(NamedTuple):
 
     @property
     def namesakes(self) -> list[LiveBot]:
-        """Bots heard of on other hosts that have a session of their name here."""
-        return [one for one in self.fresh if one.namesake is not None]
+        """Bots of other hosts that have a session of their name here.
+
+        What a silent process said counts only where none that is heard of runs a bot of that session.
+        """
+        heard_of = {one.namesake for one in self.fresh}
+        run_here = {one.session for one in self.fresh if one.bot.state not in NOT_RUNNING}
+        return [
+            one
+            for one in self.bots
+            if one.namesake is not None
+            and (one.seen.condition is Condition.FRESH or one.namesake not in heard_of | run_here)
+        ]
 
 
 def collect_live(families: Iterable[SessionFamily], state: StateFolder, redis_url: str, *, now: datetime) -> LiveView:

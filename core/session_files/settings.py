@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -21,7 +22,9 @@ FILES_ROOM = Room(
     "files",
     FilesSettings,
     {
-        "sessions": Declaration("GAVAT_SESSIONS", parse_paths, "folders of *.session files, colon-separated"),
+        "sessions": Declaration(
+            "GAVAT_SESSIONS", parse_paths, "folders of *.session files, colon-separated", separator=os.pathsep
+        ),
         "min_age": Declaration(
             "GAVAT_MIN_AGE",
             parse_duration,

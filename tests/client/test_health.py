@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from telethon import errors
+from telethon import errors, events
 
 from core.client.model import HealthState
 from tests.client.town import Town, in_virtual_time
@@ -199,5 +199,32 @@ def test_a_transport_flood_is_waited_out(folder: Path) -> None:
         await asyncio.sleep(SECONDS)
         await town.state_within(client, HealthState.ALIVE, SECONDS)
         assert client.health.connects == 2
+
+    in_virtual_time(folder, story)
+
+
+@pytest.mark.parametrize("sequential", [True, False])
+def test_a_handler_at_work_for_long_makes_a_sequential_client_deaf(folder: Path, sequential: bool) -> None:
+    """It waits by its own will: a new connection would not help, and what waits is heard afterwards."""
+
+    async def story(town: Town) -> None:
+        client, heard = town.client(sequential_updates=sequential), list[str]()
+
+        @client.on(events.NewMessage(incoming=True))
+        async def _hear(event: events.NewMessage.Event) -> None:
+            heard.append(event.raw_text)
+            await asyncio.sleep(600 if event.raw_text == "slow" else 0)
+
+        assert await client.start()
+        for text in ("slow", "next"):
+            town.alice.receives(text, sender=town.bob)
+            await asyncio.sleep(240)
+
+        assert heard == (["slow"] if sequential else ["slow", "next"])
+        assert client.health.state is (HealthState.DEAF if sequential else HealthState.ALIVE)
+        assert ("hold" in client.health.detail) is sequential
+        await asyncio.sleep(240)
+        assert heard == ["slow", "next"]
+        assert (client.health.state, client.health.connects) == (HealthState.ALIVE, 1)
 
     in_virtual_time(folder, story)

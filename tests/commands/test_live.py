@@ -237,6 +237,48 @@ def test_a_bot_of_another_host_is_told_beside_the_file(
     assert re.search(r"^  elsewhere deaf since ", why, re.MULTILINE)
 
 
+def test_a_free_session_is_shown_with_its_bot_and_with_what_a_silent_host_said(
+    tool: Tool, state: StateFolder, fleet: Path, server: Valkey
+) -> None:
+    """A host that stands by, when the one that ran the logins is heard of no more."""
+    now = utc_now()
+    shared = open_shared(server.url)
+    far = process(
+        *(bot("shop_01", state="alive"), bot("shop_02", state="given up")),
+        process="one.811.1",
+        host="one",
+        identity=ELSEWHERE,
+        valid_for=timedelta(milliseconds=1),
+    )
+    shared.write(far.process, to_text(encode_status(far)))
+    shared.close()
+    for name in ("shop_02", "shop_03"):
+        sample_fleet.write_healthy(str(fleet / name))
+    waits = bot("shop_01", path=str(fleet / "shop_01.session"), state="waiting", code="LEASE_HELD", since=now)
+    put_file(state, process(waits, at=now))
+
+    locks = Tool(tool.state, {"GAVAT_REDIS_URL": server.url}).run(sys.executable, MONITOR, "locks", str(fleet)).stdout
+
+    assert locks.startswith("3 sessions: 0 in use, 0 unknown, 3 free\n")
+    flat = " ".join(locks.split())
+    assert re.search(r" free shop_01 .*?; its bot: waiting since \S+, LEASE_HELD On other hosts:", flat)
+    there = r"one pid \d+ python bot\.py: not heard of for \d+ m?s; before that it was"
+    assert re.search(rf"a bot of that name ran on {there} alive", flat)
+    assert re.search(rf"a bot of that name was on {there} given up", flat)
+    assert "shop_03" not in locks
+
+
+def test_a_bot_of_another_host_that_does_not_run_is_not_said_to(tool: Tool, fleet: Path, server: Valkey) -> None:
+    shared = open_shared(server.url)
+    far = process(bot("shop_01", state="given up"), process="two.8.1", host="two", identity=ELSEWHERE, at=utc_now())
+    shared.write(far.process, to_text(encode_status(far)))
+    shared.close()
+
+    locks = Tool(tool.state, {"GAVAT_REDIS_URL": server.url}).run(sys.executable, MONITOR, "locks", str(fleet)).stdout
+
+    assert "a bot of that name is on two pid" in " ".join(locks.split())
+
+
 def test_redis_that_does_not_answer_changes_no_exit_code(tool: Tool, state: StateFolder, fleet: Path) -> None:
     """What of other hosts is unknown is said; the rest is shown."""
     put_file(state, process(bot("shop_01"), at=utc_now()))

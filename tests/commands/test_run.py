@@ -527,6 +527,14 @@ def test_settings_of_completions_that_cannot_be_are_told_before_a_bot_starts(
         ("", ("none",), "none: there is no such folder or session"),
         ("", ("alcie",), "alcie: there is no such folder or session · did you mean sessions/alice?"),
         ("", ("empty",), "core login empty/NAME"),
+        ("", ("sessions/none.session",), "sessions/none.session: there is no such session"),
+        (
+            '[bots.alice]\nlang_code = "tr"\n[bots."alice.session"]\nrun = false',
+            (),
+            'alice.session: [bots."alice"] and [bots."alice.session"] mean one session · put all of it into one',
+        ),
+        ("[bots.second]\nrun = false", (), "[bots.second]: is no session of its own, so no bot runs on it"),
+        ('[bots."link/alice"]\nrun = false', (), "no bot is to run: every session has run = false"),
         ("", ("empty",), "empty: there is no session in it · log in to have one: "),
         ("[bots.alice]\nproxi = 1", (), "unknown key proxi in [bots.alice] · did you mean proxy?"),
         ("[bots.alcie]", (), "[bots.alcie]: there is no such session · did you mean alice?"),
@@ -569,6 +577,8 @@ def test_a_wrong_call_is_answered_in_one_line(place: Place, config: str, words: 
     place.configure(config)
     (place.folder / "empty").mkdir()
     (place.folder / "broken.py").write_text(BROKEN)
+    (place.folder / "link").symlink_to("sessions")
+    (place.sessions / "second.session").symlink_to("alice.session")
 
     done = place.call(*words)
 

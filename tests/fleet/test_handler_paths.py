@@ -17,8 +17,20 @@ import functools
 async def answer(event): ...
 class Shop: ...
 number, nothing = 7, None
-bound = functools.partial(answer, 1)
+def given(call):
+    @functools.wraps(call)
+    async def one(event): await call(event, 7)
+    return one
+@given
+async def with_more(event, number): ...
+async def yields(event): yield event
+def takes_two(event, other): ...
+class Counter:
+    def __call__(self, event): yield event
+counter = Counter()
+bound = functools.partial(takes_two, 1)
 """
+YIELDS = "has a `yield` in it, so that calling it runs nothing"
 
 
 @pytest.fixture
@@ -49,6 +61,8 @@ def test_a_function_is_found_where_its_name_says(folder: Path) -> None:
     assert (found.__name__, found.__module__) == ("answer", "shop_bot.handlers")
     assert find_handler(found, "x", []) is found
     assert isinstance(find_handler("shop_bot.handlers:bound", "x", [str(folder)]), functools.partial)
+    assert find_handler("shop_bot.handlers:with_more", "x", [str(folder)]).__wrapped__
+    assert find_handler(print, "x", []) is print
 
 
 def test_folders_are_searched_in_their_order_and_before_all_others(folder: Path) -> None:
@@ -71,6 +85,9 @@ def test_folders_are_searched_in_their_order_and_before_all_others(folder: Path)
         ("a_bot:Shop", "Shop in a_bot is no function, but a class", "a function that takes the event"),
         ("a_bot:number", "number in a_bot is no function, but of type int", "a function that takes the event"),
         ("a_bot:nothing", "there is no nothing in a_bot", ""),
+        ("a_bot:yields", f"yields in a_bot {YIELDS}", "a handler is such as"),
+        ("a_bot:takes_two", "takes_two in a_bot cannot be called with the event alone", "a handler is such as"),
+        ("a_bot:counter", f"Counter in a_bot {YIELDS}", "a handler is such as"),
     ],
 )
 def test_what_is_not_there_or_no_function_is_said(folder: Path, name: str, said: str, hint: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,3 +108,41 @@ def test_a_bot_that_no_longer_hears_what_a_program_says_is_told_so() -> None:
     after = wanted_bots(("/x/alice.session",), fleet, {"alice": BotSettings(on_private=())}, find)
 
     assert change(before, after) == Change(stop=(), start=(), hear=after)
+
+
+@pytest.mark.parametrize(
+    "tables", [("alice", "alice.session"), ("alice", "/x/alice"), ("/x/alice", "/x/../x/alice.session")]
+)
+def test_two_tables_of_one_session_are_refused(tables: tuple[str, str]) -> None:
+    """One of them would count for nothing, be it its `run = false`."""
+    with pytest.raises(ConfigError, match="mean one session"):
+        wanted("/x/alice.session", **dict.fromkeys(tables, BotSettings()))
+
+
+def test_a_table_may_name_its_session_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    left_out = BotSettings(run=False)
+
+    (by_link,) = wanted(f"{tmp_path}/real/alice.session", **{f"{tmp_path}/link/alice": left_out})
+    (by_path,) = wanted(f"{tmp_path}/link/alice.session", **{f"{tmp_path}/real/alice.session": left_out})
+
+    assert (by_link.settings, by_path.settings) == (left_out, left_out)
+    assert by_link.table == f"{tmp_path}/link/alice"
+
+
+def test_what_a_program_says_of_a_bot_stands_in_place_of_its_table() -> None:
+    """However each of them names it."""
+    bots, own = {"alice": BotSettings(lang_code="tr")}, {"/x/alice": BotSettings(run=False)}
+
+    (alice,) = wanted_bots(("/x/alice.session",), FLEET, bots, find, own=own)
+
+    assert (alice.settings, alice.table) == (BotSettings(run=False), "/x/alice")
+
+
+def test_those_that_were_given_up_begin_after_what_is_new() -> None:
+    after = wanted("/x/a.session", "/x/b.session", "/x/c.session")
+
+    planned = change(after[:2], after, {"/x/a.session"})
+
+    assert [bot.name for bot in planned.start] == ["c", "a"]

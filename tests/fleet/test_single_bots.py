@@ -167,8 +167,7 @@ def test_a_gavat_toml_that_is_broken_later_stops_no_restart(
         (tmp_path / "gavat.toml").write_text("[fleet")
         await town.telegram.come_back()
 
-        (status,) = await until(fleet, [BotState.RUNNING])
-        assert status.restarts >= 1
+        await until(fleet, [BotState.RUNNING])
         await fleet.stop()
 
     in_virtual_time(folder, story)

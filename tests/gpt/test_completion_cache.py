@@ -117,11 +117,11 @@ def test_a_reply_larger_than_the_cache_is_not_kept(time: Time) -> None:
     ids=["ASCII", "long ASCII", "emoji", "a tag of each chat", "ten tags of each chat"],
 )
 def test_the_bytes_that_are_counted_are_those_that_are_used(text: str, tags: int) -> None:
-    """Within a third, over 2,000 replies: the bound is a bound of memory. One emoji takes four bytes a character."""
+    """Within a third, over 700 replies: the bound is a bound of memory. One emoji takes four bytes a character."""
     kept = cache(Time(), max_entries=10_000, max_bytes=10**9)
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    for number in range(2000):
+    for number in range(700):
         key, chat = f"key {number}", f"chat {number}"
         own_tags = tuple(f"{chat} {tag}" for tag in range(tags))
         marks = marks_of(key=key, namespace=chat, model="m", tags=own_tags)

@@ -10,7 +10,7 @@ import pytest
 from core.client.settings import CLIENT_ROOM
 from core.errors import ConfigError
 from core.fleet.proxy import Proxy, parse_proxy
-from core.fleet.settings import BOTS_ROOM, FLEET_ROOM, BotSettings, FleetSettings
+from core.fleet.settings import BOTS_ROOM, FLEET_ROOM, BotSettings, FleetSettings, fleet_settings
 from core.settings import fill_rooms, load_settings
 
 
@@ -58,6 +58,16 @@ def test_no_table_is_no_bot(config: Path) -> None:
             "func",
         ),
         ('[bots.alice]\non_private = ["a b:c"]', "«a b:c» names no function", "func"),
+        (
+            '[bots.alice]\nlang_code = ["a", "b"]',
+            "bots.alice.lang_code in PATH: a list, where one value is meant",
+            None,
+        ),
+        ("[bots.alice]\nsystem_version = {a = 1}", "a table, where one value is meant", None),
+        ('[bots.alice]\ndevice_model = ""', "bots.alice.device_model in PATH: an empty text", "what Telegram shows"),
+        ('[bots.alice]\napp_version = "a\\u0000b"', "bots.alice.app_version in PATH: there is a NUL in it", None),
+        ('[bots.alice]\napi_id = 1\napi_hash = ""', "bots.alice.api_hash in PATH: an empty text", "the hash"),
+        ('[bots.alice]\non_private = [["a.b:c"]]', "a list, where one value is meant", None),
         ('[bots."a\\u001b"]\nx = 1', "unknown key x in [bots.a\\e]", None),
     ],
 )
@@ -144,3 +154,28 @@ def test_a_hash_in_place_of_the_number_is_not_repeated(config: Path, text: str) 
         fill_rooms((BOTS_ROOM, CLIENT_ROOM), environ={}, config_file=str(config))
 
     assert "a-hash" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["at_once = [5]", "at_once = {a = 1}", 'on_private = {a = "m:f"}', 'handlers = ["\\u0000"]']
+)
+def test_no_value_is_read_from_what_is_none(config: Path, text: str) -> None:
+    config.write_text(f"[fleet]\n{text}\n")
+
+    with pytest.raises(ConfigError, match=r"^fleet\.(at_once|on_private|handlers) in "):
+        fill_rooms((FLEET_ROOM,), environ={}, config_file=str(config))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('restart_first = "1h"', r"\[fleet\] restart_first is longer than restart_cap"),
+        ('stagger_max = "0s"', r"\[fleet\] stagger_min is longer than stagger_max"),
+    ],
+)
+def test_a_least_time_that_is_longer_than_the_most_is_refused(config: Path, text: str, said: str) -> None:
+    """What stands in gavat.toml and what it leaves to the defaults."""
+    config.write_text(f"[fleet]\n{text}\n")
+
+    with pytest.raises(ConfigError, match=said):
+        fleet_settings({"GAVAT_CONFIG": str(config)})

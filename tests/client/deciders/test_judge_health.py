@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.client.judge_health import LOCKED_AFTER, OFFLINE_AFTER, Signs, Trouble, is_final, judge_health
+from core.client.judge_health import (
+    LOCKED_AFTER,
+    OFFLINE_AFTER,
+    WAITING_AFTER,
+    Signs,
+    Trouble,
+    is_final,
+    judge_health,
+)
 from core.client.model import HealthState
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,7 +58,12 @@ def test_the_worst_comes_first(mended: dict[str, Any], worst: HealthState) -> No
 
 
 @pytest.mark.parametrize(
-    ("sign", "after"), [("disconnected_since", OFFLINE_AFTER), ("save_failing_since", LOCKED_AFTER)]
+    ("sign", "after"),
+    [
+        ("disconnected_since", OFFLINE_AFTER),
+        ("save_failing_since", LOCKED_AFTER),
+        ("updates_wait_since", WAITING_AFTER),
+    ],
 )
 def test_what_passes_by_itself_is_no_trouble_yet(sign: str, after: timedelta) -> None:
     changed: dict[str, Any] = {sign: NOW}
