@@ -95,9 +95,9 @@ OF_THE_FLEET = (
     Finding(
         "GV225",
         "secrets in gavat.toml open to others",
-        "gavat.toml holds an api_hash, a key or a password, and its mode lets every user read it.",
+        "An api_hash, a key or a password stands in gavat.toml, and its mode lets every user read it.",
         "With the api_hash others act as your application, with the password of a proxy or of Redis as your fleet.",
-        "chmod o-rwx gavat.toml; of root and a service's group, 0640. Change what others may have read.",
+        "Set it to 0600 (chmod), or to 0640 with the group of the service. Change what others may have read.",
     ),
     Finding(
         "GV231",

@@ -91,9 +91,6 @@ def fleet_settings(environ: Mapping[str, str]) -> FleetSettings:
     """From the environment and `gavat.toml`; raises ConfigError."""
     (settings,) = fill_rooms((FLEET_ROOM,), environ=environ, config_file=_CONFIG)
     assert isinstance(settings, FleetSettings)
-    for least, most in (("stagger_min", "stagger_max"), ("restart_first", "restart_cap")):
-        if getattr(settings, least) > getattr(settings, most):
-            raise ConfigError(f"[fleet] {least} is longer than {most}", hint="set both, so that they fit together")
     return settings
 
 
@@ -134,10 +131,12 @@ _MARKED = "functions marked with events.register(…): mybot.handlers:edited"
 def _possible(**given: Any) -> FleetSettings:
     """The settings; raises ConfigError where one contradicts another."""
     settings = FleetSettings(**given)
-    low, high = (one.total_seconds() for one in (settings.stagger_min, settings.stagger_max))
-    if low > high:
-        message = f"stagger_min ({low:g} s) is longer than stagger_max ({high:g} s)"
-        raise ConfigError(message, hint="set both, GAVAT_STAGGER_MIN and GAVAT_STAGGER_MAX, or both in [fleet]")
+    for least, most in (("stagger_min", "stagger_max"), ("restart_first", "restart_cap")):
+        low, high = (getattr(settings, name).total_seconds() for name in (least, most))
+        if low > high:
+            both = " and ".join(f"GAVAT_{name.upper()}" for name in (least, most))
+            message = f"{least} ({low:g} s) is longer than {most} ({high:g} s)"
+            raise ConfigError(message, hint=f"set both, {both}, or both in [fleet]")
     return settings
 
 

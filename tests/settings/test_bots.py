@@ -169,8 +169,8 @@ def test_no_value_is_read_from_what_is_none(config: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('restart_first = "1h"', r"\[fleet\] restart_first is longer than restart_cap"),
-        ('stagger_max = "0s"', r"\[fleet\] stagger_min is longer than stagger_max"),
+        ('restart_first = "1h"', r"^restart_first \(3600 s\) is longer than restart_cap \(900 s\)"),
+        ('stagger_max = "0s"', r"^stagger_min \(1 s\) is longer than stagger_max \(0 s\)"),
     ],
 )
 def test_a_least_time_that_is_longer_than_the_most_is_refused(config: Path, text: str, said: str) -> None:
