@@ -58,6 +58,13 @@ def test_a_name_that_two_sessions_have_is_refused() -> None:
     assert [one.settings.run for one in wanted(*paths, **{"/y/alice": BotSettings(run=False)})] == [True, False]
 
 
+def test_a_name_that_two_sessions_have_says_nothing_where_each_is_named_by_its_path() -> None:
+    by_path = {"/x/alice": BotSettings(lang_code="tr"), "/y/alice": BotSettings(lang_code="de")}
+    bots = wanted("/x/alice.session", "/y/alice.session", alice=BotSettings(run=False), **by_path)
+
+    assert [(one.settings, one.table) for one in bots] == [(own, path) for path, own in by_path.items()]
+
+
 def test_what_is_as_it_was_is_left_alone() -> None:
     before = wanted("/x/alice.session", alice=BotSettings(lang_code="tr"))
 
