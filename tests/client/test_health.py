@@ -11,6 +11,9 @@ from core.client.model import HealthState
 from tests.client.town import Town, in_virtual_time
 from tests.telegram import Fault
 
+# asyncio.open_connection that Telethon cancels just as it succeeds leaves its socket to the garbage collector
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+
 SECONDS = 90
 
 

@@ -83,6 +83,10 @@ class Town:
     def gaps(self) -> list[float]:
         return [behind - before for before, behind in pairwise(sorted(self.sent))]
 
+    def closest_three(self, after: int = 0) -> float:
+        """The shortest time in which three sends lie: one that this machine held up may be near to the next."""
+        return min(first + second for first, second in pairwise(self.gaps[after:]))
+
     @property
     def scripts(self) -> int:
         return sum(link.scripts for link in self.links)
