@@ -5,7 +5,7 @@
     ... send ...
     cost = await wallet.settle(reservation, usage)
 
-Its floors, imports going down: wallet → desk → ledger, lines, tally, herald → book, fleet_budget → redis_scripts,
+Its floors, imports going down: wallet → desk → ledger, lines, tally → book, fleet_budget → redis_scripts,
 book_file, open_sums → decide → prices → model.
 """
 

@@ -8,14 +8,15 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from gpt.budget.book_file import is_there, read_spent
 from gpt.budget.decide import Decision, Verdict, reached, shares
-from gpt.budget.herald import Herald
 from gpt.budget.model import ALL, Amount, BudgetAlert, Limits, Reservation, scope_name
 from gpt.budget.tally import Tally
 from gpt.errors import GptError
+from utils.courier import Courier
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -49,7 +50,7 @@ class Desk:
         self._key = key
         self._state = state
         self._redis = redis
-        self._herald = Herald(on_alert) if on_alert is not None else None
+        self._on_alert = on_alert
         self._begin()
         self._spent: dict[str, dict[str, Amount]] = {}
         self._told: set[tuple[str, str, str, float]] = set()
@@ -61,6 +62,8 @@ class Desk:
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
+        self._courier = Courier("gavat-budget-alerts")
+        """Whoever is told of an alert may mail it, and no reply waits for that."""
         self._at_work = threading.Lock()
         """Of whoever uses the ledger: the tally has a thread of its own, and after the end each settlement has."""
         self._thread: ThreadPoolExecutor | None = None
@@ -127,7 +130,7 @@ class Desk:
 
         self._is_closed = True
         await asyncio.wrap_future(self._submit(self._tally.flush))
-        if self._herald is not None and not await asyncio.to_thread(self._herald.finish, _TOLD_WITHIN):
+        if not await asyncio.to_thread(self._courier.finish, _TOLD_WITHIN):
             _log.warning("alerts of the budget are still being told at the end, and may be lost")
 
     def after_fork(self, day: str) -> None:
@@ -135,8 +138,6 @@ class Desk:
         if self._ledger is not None:
             _ABANDONED.append(self._ledger.book.abandon())
         _ABANDONED.append(self._thread)
-        if self._herald is not None:
-            self._herald.after_fork()
         if self._state is None:
             self._carried = {day: dict(self._spent.get(day, {}))}
         self._begin()
@@ -233,5 +234,12 @@ class Desk:
         whose = "of all bots" if alert.scope == scope_name(ALL) else f"of {alert.scope}"
         limit = f"${alert.limit:,.2f}" if alert.what == "money" else f"{alert.limit:,.0f} tokens"
         _log.warning("the day's budget %s: %.0f %% of %s is spent", whose, 100 * alert.share, limit)
-        if self._herald is not None:
-            self._herald.send(alert)
+        if self._on_alert is not None:
+            self._courier.send(partial(_told, self._on_alert, alert))
+
+
+def _told(on_alert: Callable[[BudgetAlert], None], alert: BudgetAlert) -> None:
+    try:
+        on_alert(alert)
+    except Exception:  # noqa: BLE001  # somebody else's code; the alerts after it are not to be lost for it
+        _log.exception("whoever is told of the budget failed")

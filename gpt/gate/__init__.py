@@ -6,7 +6,7 @@ reserved a few at a time, and who gets one is decided when its moment has come, 
 
 gate          the door: one for each key, for all event loops of the process
 turnstile     one event loop's queue, and the slots it has in hand
-shared_store  the state in Redis, and what is known of it here    courier  the thread that asks it
+shared_store  the state in Redis, and what is known of it here; `utils.courier` asks it
 memory_store  the state of one process
 hand | queue | rate | tally | scripts    slots in hand; who is next; how fast; counters; the formula in Lua
 formula       what the state, a question and the moment give: pure

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from gpt.gate.courier import Courier
 from gpt.gate.formula import Answer, Ask, Known
 from gpt.gate.memory_store import MemoryStore
 from gpt.gate.rate import Rate
 from gpt.gate.scripts import KEY, RESERVE
 from gpt.gate.store import Clock, Grant
+from utils.courier import Courier
 from utils.redis_link import RedisLink, RedisUnavailable
 
 _log = logging.getLogger("gavatcore.openai")
@@ -72,7 +72,7 @@ class SharedStore:
         self._is_local = False
         self._is_trying = False
         self._lock = threading.Lock()
-        self._courier = Courier()
+        self._courier = Courier("gavat-gate")
 
     @property
     def is_local(self) -> bool:
@@ -118,7 +118,7 @@ class SharedStore:
         """In a child: new locks and a thread of its own; what was heard stays true."""
         self._memory.after_fork()
         self._lock = threading.Lock()
-        self._courier = Courier()
+        self._courier = Courier("gavat-gate")
         self._is_trying = False
 
     def _fetch(self, ask: Ask) -> Grant:
