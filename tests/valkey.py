@@ -65,7 +65,12 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        """What a RedisLink is made of."""
+        """What a RedisLink is made of that waits for a busy machine."""
+        return f"{self.plain_url}?socket_timeout=10"
+
+    @property
+    def plain_url(self) -> str:
+        """As operators write it: who does not answer within a quarter of a second is away."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def __enter__(self) -> Self:

@@ -14,14 +14,15 @@ import time
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import Future
-from datetime import timedelta
 from functools import lru_cache
 from typing import Any, ClassVar, Protocol
 
 from utils.redact import printable
 
-ANSWER_WITHIN = timedelta(milliseconds=250)
-"""For one question in all: a connection where there is none, and the answer."""
+_ANSWER_WITHIN = 0.25
+"""Seconds for one question in all: a connection where there is none, and the answer."""
+_LONGEST_ANSWER = 10.0
+"""Of what an address may ask for: who is given up on later than that holds the bots up."""
 _REST = 0.5
 """Seconds after a time-out in which nobody else waits for one: hundreds of bots may be asking."""
 _CONNECTING = re.compile(r"Error -?\d+ connecting to .+?\. (.+)", re.DOTALL)
@@ -64,25 +65,33 @@ class RedisLink:
     """Connections to one server; made when they are needed, shared by threads.
 
     `url`: `redis://[user:password@]host:port/db`, `rediss://` with TLS, `unix://path`; `valkey://` means the same.
+    `?socket_timeout=2` behind it waits for answers of a far server as many seconds (up to 10; 0.25 without it).
     Raises ValueError for an address that cannot be.
     """
 
-    def __init__(self, url: str, *, answer_within: timedelta = ANSWER_WITHIN) -> None:
+    def __init__(self, url: str) -> None:
         from redis import ConnectionPool
         from redis.backoff import NoBackoff
         from redis.retry import Retry
 
-        seconds = self._answer_within = answer_within.total_seconds()
         # It reads the address; the connections are kept here, since its own are made by whoever asks, however long a
         # name is looked up.
         self._pool = ConnectionPool.from_url(
             url.replace("valkey", "redis", 1) if url.startswith("valkey") else url,
-            socket_timeout=seconds,
-            socket_connect_timeout=seconds,
+            socket_timeout=_ANSWER_WITHIN,
             retry=Retry(NoBackoff(), 0),
             decode_responses=True,
             client_name="gavatcore",
         )
+        self.answer_within: float = self._pool.connection_kwargs["socket_timeout"]
+        """Seconds that one question takes at most."""
+        if not 0 < self.answer_within <= _LONGEST_ANSWER:
+            raise ValueError(f"socket_timeout is more than 0 and at most {_LONGEST_ANSWER:g} seconds")
+        self._pool.connection_kwargs["socket_connect_timeout"] = self.answer_within
+        try:
+            self._pool.connection_class(**self._pool.connection_kwargs)
+        except TypeError as error:
+            raise ValueError(f"an option that Redis does not know: {error}") from None
         self._idle: list[Connection] = []
         # Sockets that the garbage collector finds open are a warning, and open until it comes by.
         weakref.finalize(self, _disconnect, self._idle).atexit = False
@@ -104,7 +113,7 @@ class RedisLink:
         return printable(f"{where}/{about.get('db', 0)}")
 
     def run(self, script: str, *, keys: Sequence[str] = (), args: Sequence[str | int] = ()) -> Any:
-        """What a Lua script returns, texts as `str`; raises RedisUnavailable, after `answer_within` at the latest.
+        """What a Lua script returns, texts as `str`; raises RedisUnavailable, after `socket_timeout` at the latest.
 
         The server keeps scripts by their SHA-1 and forgets them at a restart or flush; they are sent again then.
         """
@@ -117,7 +126,7 @@ class RedisLink:
         if began < self._asked_again_at:
             raise self._unavailable("it did not answer just now")
         try:
-            return self._answer(script, (len(keys), *keys, *args), until=began + self._answer_within)
+            return self._answer(script, (len(keys), *keys, *args), until=began + self.answer_within)
         except (RedisError, OSError, UnicodeError) as error:
             is_silent = isinstance(error, Silent | TimeoutError)
             if is_silent:

@@ -16,7 +16,7 @@ from gpt.gate.rate import MICROSECONDS, Rate
 from gpt.gate.shared_store import SharedStore
 from gpt.gate.store import Grant
 from gpt.gate.tally import Tally
-from gpt.gate.turnstile import NOTEWORTHY, OVERDUE, Turnstile
+from gpt.gate.turnstile import NOTEWORTHY, Turnstile
 from gpt.gate.waiter import Waiter
 from gpt.model import Priority
 from utils.redis_link import RedisLink
@@ -143,7 +143,7 @@ class Gate:
         told = asyncio.Event()
         if self._store.ask(ask, partial(_wake, loop, told)) is None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(told.wait(), OVERDUE / MICROSECONDS)
+                await asyncio.wait_for(told.wait(), self._store.overdue / MICROSECONDS)
 
 
 def _wake(loop: asyncio.AbstractEventLoop, told: asyncio.Event, _grant: Grant) -> None:

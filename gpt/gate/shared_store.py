@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from gpt.gate.formula import Answer, Ask, Known
 from gpt.gate.memory_store import MemoryStore
-from gpt.gate.rate import Rate
+from gpt.gate.rate import MICROSECONDS, Rate
 from gpt.gate.scripts import KEY, RESERVE
 from gpt.gate.store import Clock, Grant
 from utils.courier import Courier
@@ -99,8 +99,13 @@ class SharedStore:
         """Whether the last answer is young, or none is to be had."""
         return self._is_local or now - self._heard.at <= self._fresh
 
+    @property
+    def overdue(self) -> int:
+        """Twice as long as the link waits for one: looking up names and a machine under load have no bound."""
+        return round(2 * self._link.answer_within * MICROSECONDS)
+
     def give_up(self) -> None:
-        """An answer is overdue (a name that takes long to look up, a machine under load): memory stands in."""
+        """An answer is overdue: memory stands in."""
         self._go_local("no answer in time")
 
     def ask(self, ask: Ask, later: Callable[[Grant], None]) -> Grant | None:

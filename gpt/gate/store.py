@@ -33,6 +33,10 @@ class Store(Protocol):
     def is_fresh(self, now: int) -> bool:
         """Whether a pause that others have made would be known here."""
 
+    @property
+    def overdue(self) -> int:
+        """An answer is not waited for longer than this."""
+
     def give_up(self) -> None:
         """Called when an answer is overdue: what is asked from now on is answered at once."""
 

@@ -21,8 +21,6 @@ from gpt.gate.waiter import Waiter, busy
 
 _log = logging.getLogger("gavatcore.openai")
 
-OVERDUE = 500_000
-"""No answer of a store is waited for longer: RedisLink gives up after half of it."""
 NOTEWORTHY = 10_000
 """Waits from here on are counted and logged."""
 _LEAD = 50_000
@@ -169,7 +167,7 @@ class Turnstile:
             waiter = self._queue.take()
             if not waiter.turn.cancelled():  # else it leaves at its next step
                 waiter.turn.set_result(self._hand.take(waiter.charge))
-        if self._asked_at is not None and now - self._asked_at >= OVERDUE:
+        if self._asked_at is not None and now - self._asked_at >= self._store.overdue:
             self._asked_at = None
             self._store.give_up()
         slots = self._wanted(now)
@@ -287,7 +285,7 @@ class Turnstile:
         if self._asked_at is not None:
             # Nothing more can be asked until then: only a slot in hand may be due earlier
             due = [at for at in due if at > now]
-            due.append(self._asked_at + OVERDUE)
+            due.append(self._asked_at + self._store.overdue)
         return min(due, default=None)
 
     def _wake(self) -> None:

@@ -186,7 +186,7 @@ class TestOne:
         assert sum("replies are not shared" in line for line in caplog.messages) == 1
 
     async def test_redis_may_be_frozen_in_mid_run(self, valkey: Valkey, helpers: Helpers) -> None:
-        helper = helpers(redis_url=valkey.url)
+        helper = helpers(redis_url=f"{valkey.plain_url}?socket_timeout=1")
         await helper.ask("When?")
         with valkey.frozen():
             began = time.monotonic()
@@ -195,8 +195,8 @@ class TestOne:
             miss = await helper.ask("Where?")
             miss_after = time.monotonic() - began
         assert (hit.source, miss.source) == (Source.CACHE, Source.MODEL)
-        assert hit_after < 0.2, "a hit never asks Redis"
-        assert miss_after < 5
+        assert hit_after < 0.9, "a hit never asks Redis"
+        assert miss_after < 20, "it waits for some answers, not for all"
 
     async def test_redis_may_forget_everything_in_mid_run(self, mortal_valkey: Valkey, helpers: Helpers) -> None:
         """Also its scripts (NOSCRIPT). What was kept here is dropped, since a taking back may be among what is lost."""

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ def server(tmp_path: Path) -> Iterator[Valkey]:
 
 
 def test_after_a_time_out_nobody_else_waits_for_one(server: Valkey) -> None:
-    link = RedisLink(server.url)
+    link = RedisLink(server.plain_url)
     assert link.run("return ARGV[1]", args=["one"]) == "one"
     with server.frozen():
         with pytest.raises(RedisUnavailable, match=r"(?i)timeout"):
@@ -83,7 +82,7 @@ def test_a_name_that_takes_long_to_be_looked_up_is_waited_for_once(monkeypatch: 
     """The resolver has no time limit of ours, and two hundred leases may have to be given back."""
     ends = threading.Event()
     asked = slow_resolver(monkeypatch, ends=ends)
-    link = RedisLink("redis://redis.invalid/0", answer_within=timedelta(milliseconds=50))
+    link = RedisLink("redis://redis.invalid/0?socket_timeout=0.05")
 
     began = time.monotonic()
     with pytest.raises(RedisUnavailable, match="no connection in time"):
@@ -106,7 +105,7 @@ def test_a_name_that_is_not_known_is_told(monkeypatch: pytest.MonkeyPatch) -> No
     slow_resolver(monkeypatch, ends=ends)
 
     with pytest.raises(RedisUnavailable, match="name resolution"):
-        RedisLink("redis://redis.invalid/0", answer_within=timedelta(seconds=20)).run("return 1")
+        RedisLink("redis://redis.invalid/0?socket_timeout=10").run("return 1")
 
 
 def test_a_connection_that_came_too_late_serves_the_next_one(server: Valkey, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +116,7 @@ def test_a_connection_that_came_too_late_serves_the_next_one(server: Valkey, mon
         return known(*address, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    link = RedisLink(server.url)
+    link = RedisLink(server.plain_url)
     with pytest.raises(RedisUnavailable, match="no connection in time"):
         link.run("return 1")
     monkeypatch.setattr(socket, "getaddrinfo", None)  # nobody looks it up again
@@ -132,7 +131,7 @@ def test_a_connection_that_came_too_late_serves_the_next_one(server: Valkey, mon
 
 
 def test_many_threads_have_a_connection_each_and_leave_them_for_others(server: Valkey) -> None:
-    link = RedisLink(server.url, answer_within=timedelta(seconds=20))
+    link = RedisLink(server.url)
     with ThreadPoolExecutor(8) as threads:
         said = list(threads.map(lambda number: link.run("return ARGV[1]", args=[number]), range(200)))
 
@@ -144,7 +143,7 @@ def test_many_threads_have_a_connection_each_and_leave_them_for_others(server: V
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_forked_child_has_connections_of_its_own(server: Valkey) -> None:
     """Told of the fork or not: two processes on one socket would read each other's answers."""
-    link = RedisLink(server.url, answer_within=timedelta(seconds=20))
+    link = RedisLink(server.url)
     link.run("return 1")
     child = os.fork()
     if child == 0:
@@ -158,3 +157,27 @@ def test_a_forked_child_has_connections_of_its_own(server: Valkey) -> None:
 
     assert (said, os.waitstatus_to_exitcode(status)) == ([str(number) for number in range(50)], 0)
     link.close()
+
+
+def test_a_far_server_is_waited_for_as_its_address_says(server: Valkey) -> None:
+    link = RedisLink(f"{server.plain_url}?socket_timeout=9.5")
+    is_frozen = threading.Event()
+
+    def freeze() -> None:
+        with server.frozen():
+            is_frozen.set()
+            time.sleep(0.6)
+
+    frozen = threading.Thread(target=freeze)
+    frozen.start()
+    is_frozen.wait()
+
+    assert link.run("return 'late'") == "late"
+    frozen.join()
+    link.close()
+
+
+@pytest.mark.parametrize("option", ["socket_timeout=0", "socket_timeout=11", "socket_timeout=soon", "sockettimeout=1"])
+def test_an_option_that_cannot_be_is_refused_with_the_address(option: str) -> None:
+    with pytest.raises(ValueError, match=r"socket_?timeout"):
+        RedisLink(f"redis://127.0.0.1:1/0?{option}")

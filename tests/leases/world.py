@@ -30,7 +30,7 @@ class Host:
         self.name = name
         self.place = f"{name}:1:77"
         self.loss = loss
-        self.link = RedisLink(world.server.url, answer_within=timedelta(seconds=5))
+        self.link = RedisLink(world.server.url)
         self.is_connected = True
         self.is_overdue = False
         """Cut off for longer than its TTL, and not yet renewed by a server that knows who holds what."""

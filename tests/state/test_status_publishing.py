@@ -297,7 +297,7 @@ async def test_a_redis_that_hangs_holds_up_neither_loop_nor_file(state: StateFol
     """Its thread waits for its timeout; turns and the file go on as ever."""
     bots = [bot("first")]
     with valkey.frozen():
-        async with publish_status(lambda: bots, state=state, redis_url=valkey.url, every=TURN):
+        async with publish_status(lambda: bots, state=state, redis_url=valkey.plain_url, every=TURN):
             await until(lambda: names_of_bots(state) == [["first"]])
             began = time.monotonic()
             for number in range(3):

@@ -106,7 +106,7 @@ def test_redis_that_does_not_answer_is_a_fact(state: StateFolder, tmp_path: Path
     put_file(state, process(bot()))
     with Valkey(tmp_path) as server:
         with server.frozen():
-            frozen = read_statuses(state, server.url, NOW)
+            frozen = read_statuses(state, server.plain_url, NOW)
         server.kill()
         down = read_statuses(state, server.url, NOW)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -42,7 +40,7 @@ def cases(draw: st.DrawFn) -> tuple[State | None, Ask, Known, int]:
 
 
 def test_both_formulas_are_one(valkey: Valkey) -> None:
-    link = RedisLink(valkey.url, answer_within=timedelta(seconds=5))
+    link = RedisLink(valkey.url)
 
     @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
     @given(cases())

@@ -69,6 +69,7 @@ def test_no_burst_stands_at_the_change(doomed: Town) -> None:
 def test_a_frozen_server_stalls_one_question_and_never_the_loop(doomed: Town) -> None:
     """It remembers all when it goes on, but for what was sent meanwhile: that it is told."""
     rate = Rate(interval=0.12, late=0.02)
+    doomed.url = f"{doomed.server.plain_url}?socket_timeout=1"
     gate = doomed.gate(rate, processes=1)
 
     async def scenario() -> None:
@@ -77,7 +78,7 @@ def test_a_frozen_server_stalls_one_question_and_never_the_loop(doomed: Town) ->
         with doomed.server.frozen():
             stall = await watched_loop(until(lambda: len(doomed.sent) == 5))
             assert gate.stats()["local"] == 1
-        assert stall < 0.24, "a call on the loop would take a quarter of a second"
+        assert stall < 0.9, "a call on the loop would take a second"
         await until(lambda: gate.stats()["local"] == 0)
         before = len(doomed.sent)
         await until(lambda: len(doomed.sent) > before + 2)
@@ -87,8 +88,8 @@ def test_a_frozen_server_stalls_one_question_and_never_the_loop(doomed: Town) ->
     asyncio.run(scenario())
 
     assert doomed.closest_three() >= rate.interval - rate.late
-    assert sum(gap > rate.interval + 0.2 for gap in doomed.gaps) <= 2
-    assert max(doomed.gaps) < REFUSED_AFTER
+    assert sum(gap > 0.9 for gap in doomed.gaps) <= 2
+    assert max(doomed.gaps) < 1 + REFUSED_AFTER
 
 
 def test_a_pause_made_while_the_server_is_down_reaches_the_others(doomed: Town) -> None:
@@ -188,6 +189,7 @@ def test_a_way_longer_than_a_send_may_be_late_slows_a_process_and_breaks_nothing
 
 def test_an_answer_that_does_not_come_is_not_waited_for(town: Town) -> None:
     """And the slots of one that comes after all are not lost in anybody's hands."""
+    town.url = town.server.plain_url
     gate = town.gate(link=StuckLink)
 
     async def scenario() -> None:

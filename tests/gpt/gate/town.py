@@ -17,7 +17,7 @@ EVERY_30_MS = Rate(interval=0.03, late=0.015)
 UNLIMITED = Rate.of(min_request_interval=0)
 GATES = 3
 REFUSED_AFTER = 1.0
-"""What a busy machine may add to a quarter of a second."""
+"""What a busy machine may add to a connection that is refused, or to a quarter of a second."""
 
 
 class FarLink(CountingLink):
@@ -52,13 +52,15 @@ class Town:
 
     def __init__(self, server: Valkey) -> None:
         self.server = server
+        self.url = server.url
+        """For the links of gates to come."""
         self.links: list[CountingLink] = []
         self.sent: list[float] = []
 
     def gate(
         self, rate: Rate = EVERY_30_MS, *, processes: int = GATES, link: type[CountingLink] = CountingLink
     ) -> Gate:
-        self.links.append(link(self.server.url))
+        self.links.append(link(self.url))
         return Gate(rate, key="test", redis=self.links[-1], processes=processes)
 
     async def go(self, gate: Gate, *, within: float = 30, **more: Any) -> float:
