@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import sys
 import threading
 import time
 import weakref
@@ -11,6 +12,7 @@ import pytest
 
 from gpt.openai_utils import GptHelper, GptSettings, Source
 from tests.gpt.conftest import API_KEY, QUICK
+from tests.killing import REPOSITORY, plain_environment
 from tests.openai_server import Answer, Manner, OpenAIServer
 from tests.valkey import Valkey
 
@@ -94,28 +96,23 @@ import asyncio, time
 from gpt.openai_utils import GptHelper, GptSettings
 async def main():
     helper = GptHelper(api_key="k", base_url={server.base_url!r}, settings=GptSettings(model="m"))
-    worst, done = 0.0, asyncio.create_task(helper.ask("When?"))
+    worst, done, asked_at = 0.0, asyncio.create_task(helper.ask("When?")), time.monotonic()
     while not done.done():
         began = time.monotonic()
         await asyncio.sleep(0.001)
         worst = max(worst, time.monotonic() - began)
-    began = time.monotonic()
-    print(worst, done.result().source)
+    print(worst / (time.monotonic() - asked_at), done.result().source)
     await helper.aclose()
 asyncio.run(main())
 """
-    import sys
-
-    from tests.killing import REPOSITORY, plain_environment
-
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", script, cwd=REPOSITORY, env=plain_environment(), stdout=asyncio.subprocess.PIPE
     )
     told, _ = await process.communicate()
 
-    worst, source = told.decode().split()
+    stalled, source = told.decode().split()
     assert (process.returncode, source) == (0, "model")
-    assert float(worst) < 0.4, "less than the import itself takes"
+    assert float(stalled) < 0.5, "most of the first question is the import"
 
 
 def test_no_event_loop_is_kept_alive(server: OpenAIServer) -> None:
