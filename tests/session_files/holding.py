@@ -21,6 +21,7 @@ IDLE_IN_WAL = (
     "c = sqlite3.connect(path); c.execute('PRAGMA journal_mode=WAL'); c.execute('SELECT * FROM version').fetchall()"
 )
 JUST_OPEN = "f = open(path, 'rb')"
+LOOKING = "f = os.open(path, os.O_RDONLY | os.O_NONBLOCK)"
 LEASED = "from utils.leases import OsLock; lock = OsLock.acquire(path + '.lock')"
 LEASED_BY_CHILD = LEASED + "\nif os.fork(): os._exit(0)"
 

@@ -8,12 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from core.errors import GavatError
 from core.session_files import is_session_locked, make_startable, sample_fleet
+from core.session_files.looking import inspect
+from core.session_files.model import FREE
 from tests.session_files import holding as ways
 from tests.session_files.holding import holding
 from tests.tool import BARE, CLEANUP, ROOT, Tool, codes, states
@@ -24,6 +28,7 @@ EVERY_WAY = {
     "a reader": ways.READING,
     "an idle client in WAL mode": ways.IDLE_IN_WAL,
     "a process that only has it open": ways.JUST_OPEN,
+    "a process that looks at it for long": ways.LOOKING,
     "a bot that has only taken its lease": ways.LEASED,
 }
 
@@ -153,6 +158,18 @@ def test_two_lookers_do_not_take_each_other_for_bots(tool: Tool, sessions: Path)
     documents = [json.loads(one.communicate()[0]) for one in both]
 
     assert [document["summary"] for document in documents] == [{"fine": 401}] * 2
+
+
+def test_who_only_looked_for_longer_than_usual_is_no_bot(sessions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may stop it just while it has the file open: the scan names it, and the next look finds nobody."""
+    sample_fleet.write_healthy(str(sessions / "a"))
+    with ExitStack() as stack:
+        stack.enter_context(holding(ways.LOOKING, sessions / "a.session"))
+        monkeypatch.setattr(inspect, "time", SimpleNamespace(sleep=lambda _seconds: stack.close()))
+
+        (seen,) = inspect.inspect_folder(str(sessions)).files
+
+    assert seen.occupancy == FREE
 
 
 def test_a_utils_of_somebody_else_is_refused_with_a_hint(tmp_path: Path) -> None:

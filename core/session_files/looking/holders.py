@@ -33,6 +33,8 @@ class OpenFiles(NamedTuple):
     pids: dict[Identity, tuple[int, ...]]
     complete: bool
     """Every process of this machine could be looked into."""
+    only_looked_at: frozenset[Identity] = frozenset()
+    """Of them those that nobody uses: each process that has one open looks at it, as this module's neighbours do."""
 
 
 def scan_open_files(wanted: Collection[Identity]) -> OpenFiles:
@@ -42,6 +44,7 @@ def scan_open_files(wanted: Collection[Identity]) -> OpenFiles:
     does a PID namespace of our own (a container), from which the others cannot be seen at all.
     """
     found: dict[Identity, list[int]] = {}
+    used: set[Identity] = set()
     complete = _sees_all_processes()
     for name in os.listdir("/proc"):
         if not name.isdigit():
@@ -53,10 +56,13 @@ def scan_open_files(wanted: Collection[Identity]) -> OpenFiles:
         except PermissionError:
             complete = False
             continue
-        for identity in _identities(name, descriptors):
+        for descriptor, identity in _identities(name, descriptors):
             if identity in wanted:
                 found.setdefault(identity, []).append(int(name))
-    return OpenFiles({identity: tuple(sorted(set(pids))) for identity, pids in found.items()}, complete)
+                if not _only_looks(name, descriptor):
+                    used.add(identity)
+    pids = {identity: tuple(sorted(set(pids))) for identity, pids in found.items()}
+    return OpenFiles(pids, complete, frozenset(found.keys() - used))
 
 
 _SHARED_FOR = 0.1
@@ -120,15 +126,23 @@ def _sees_all_processes() -> bool:
         return False
 
 
-def _identities(pid: str, descriptors: list[str]) -> list[Identity]:
-    identities = []
+def _identities(pid: str, descriptors: list[str]) -> Iterator[tuple[str, Identity]]:
     for descriptor in descriptors:
         try:
             found = os.stat(f"/proc/{pid}/fd/{descriptor}")
         except OSError:
             continue  # closed meanwhile, or a kind of file that has no stat
-        identities.append((found.st_dev, found.st_ino))
-    return identities
+        yield descriptor, (found.st_dev, found.st_ino)
+
+
+def _only_looks(pid: str, descriptor: str) -> bool:
+    """Whether it was opened as `open_without_access_time` does: to read, and without waiting, as SQLite never opens."""
+    try:
+        with open(f"/proc/{pid}/fdinfo/{descriptor}", encoding="ascii", errors="replace") as told:
+            (flags,) = (int(line.split()[1], 8) for line in told if line.startswith("flags:"))
+    except (OSError, ValueError):
+        return False
+    return flags & os.O_ACCMODE == os.O_RDONLY and bool(flags & os.O_NONBLOCK)
 
 
 def _command(pid: int) -> str:

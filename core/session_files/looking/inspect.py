@@ -31,8 +31,8 @@ from core.session_files.model import (
 
 _UNREAD = DatabaseHeader(HeaderKind.UNREAD)
 _NOT_ASKED = Occupancy(Usage.UNKNOWN, Evidence.NONE)
-_SECOND_LOOKS = (0.002, 0.01, 0.05)
-"""Seconds before asking again about a file that is open somewhere but in no process: another looker was at it."""
+_SECOND_LOOKS = (0.002, 0.01, 0.05, 0.2)
+"""Seconds before asking again about files that are open, but used by no process: another looker was at them."""
 
 
 class Depth(Enum):
@@ -157,7 +157,9 @@ class _Looker:
         if not wanted:
             return files
         scan = scan_open_files(wanted)
-        return [self._named(file, scan) for file in files]
+        named = [self._named(file, scan) for file in files]
+        self._look_again(named, [place for place, file in enumerate(named) if _may_be_looked_at(file, scan)])
+        return named
 
     def _named(self, file: FileInspection, scan: OpenFiles) -> FileInspection:
         occupancy = file.occupancy
@@ -167,8 +169,6 @@ class _Looker:
         if pids:
             holders = tuple(describe_holder(pid) for pid in sorted(pids))
             return file._replace(occupancy=occupancy._replace(usage=Usage.IN_USE, holders=holders))
-        if occupancy.evidence is Evidence.WRITE_LEASE:
-            return self._second_look(file)
         if file.family.main is None:
             return file
         if occupancy.evidence is Evidence.OPEN_FILES and scan.complete and self._file_system in LOCAL:
@@ -180,13 +180,23 @@ class _Looker:
         head = self._prober.read_head(family.target, FIRST_READ)
         return read_header(head[:HEADER_SIZE]), head
 
-    def _second_look(self, file: FileInspection) -> FileInspection:
-        for pause in _SECOND_LOOKS:
+    def _look_again(self, files: list[FileInspection], places: list[int]) -> None:
+        """Put what is free by now in these places of the list."""
+        for pause in _SECOND_LOOKS if places else ():
             time.sleep(pause)
-            again = self.look(self._find(file.family.path))
-            if again.occupancy.usage is Usage.FREE:
-                return again
-        return file
+            for place in places:
+                again = self.look(self._find(files[place].family.path))
+                if again.occupancy.usage is Usage.FREE:
+                    files[place] = again
+            places = [place for place in places if files[place].occupancy.usage is not Usage.FREE]
+            if not places:
+                return
+
+
+def _may_be_looked_at(file: FileInspection, scan: OpenFiles) -> bool:
+    """Whether somebody has it open, but nobody is known to use it."""
+    is_open = file.occupancy.evidence is Evidence.WRITE_LEASE and file.occupancy.usage is not Usage.FREE
+    return is_open and all(one not in scan.pids or one in scan.only_looked_at for one in _identities(file.family))
 
 
 def _identities(family: SessionFamily) -> list[Identity]:
