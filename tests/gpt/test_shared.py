@@ -107,11 +107,11 @@ class TestOne:
 
     async def test_the_other_process_keeps_it_no_longer(self, valkey: Valkey, helpers: Helpers) -> None:
         """What came from Redis lives as long as it does there, not once more as long."""
-        await helpers(redis_url=valkey.url, cache_ttl=1).ask("When?")
-        await asyncio.sleep(0.6)
-        other = helpers(redis_url=valkey.url, cache_ttl=1)
+        await helpers(redis_url=valkey.url, cache_ttl=4).ask("When?")
+        await asyncio.sleep(2.4)
+        other = helpers(redis_url=valkey.url, cache_ttl=4)
         assert (await other.ask("When?")).source == Source.CACHE
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(2.4)
 
         assert (await other.ask("When?")).source == Source.MODEL
 
