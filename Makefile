@@ -42,7 +42,8 @@ JUDGES := tests/deciders tests/client/deciders tests/monitoring/test_doctor_judg
 	tests/gpt/test_calls.py tests/gpt/test_failures.py tests/gpt/test_helper.py tests/gpt/test_hints.py \
 	tests/gpt/test_odd_streams.py tests/gpt/test_request_key.py tests/gpt/test_wire.py
 
-# Three rows of tests run at a time: one that works, and then asks; one that waits for clocks and servers; all others.
+# Four rows of tests run at a time: the judges; one that works, and then asks; one that waits for clocks and servers;
+# all others.
 KILLED := tests/crash tests/client
 ASKED := tests/gpt tests/openai_server tests/benchmarks
 WAITING := tests/fleet tests/leases tests/state tests/commands/test_run.py
@@ -116,13 +117,14 @@ test: lint ## lint, every test, and full branch coverage of the deciders
 	@mkdir -p build/coverage
 	$(BIN)/coverage erase
 ifeq ($(strip $(ARGS)),)
-	@echo "$(KILLED) $(ASKED), and $(WAITING), beside all other tests"
-	@{ code=0; $(UNMEASURED) $(KILLED) > build/killed.log 2>&1 || code=$$?; \
+	@echo "the judges, $(KILLED) $(ASKED), and $(WAITING), beside all other tests"
+	@$(MEASURED) -m pytest $(JUDGES) > build/judges.log 2>&1 & judging=$$!; \
+	{ code=0; $(UNMEASURED) $(KILLED) > build/killed.log 2>&1 || code=$$?; \
 		$(UNMEASURED) $(ASKED) > build/asked.log 2>&1 || code=$$?; exit $$code; } & working=$$!; \
 	$(UNMEASURED) $(WAITING) > build/waiting.log 2>&1 & waiting=$$!; code=0; \
-	$(MEASURED) -m pytest $(JUDGES) || code=$$?; \
 	$(UNMEASURED) $(addprefix --ignore=,$(KILLED) $(WAITING) $(ASKED)) || code=$$?; \
-	wait $$waiting || code=$$?; cat build/waiting.log; wait $$working || code=$$?; cat build/killed.log build/asked.log; \
+	wait $$judging || code=$$?; cat build/judges.log; wait $$waiting || code=$$?; cat build/waiting.log; \
+	wait $$working || code=$$?; cat build/killed.log build/asked.log; \
 	exit $$code
 else
 	$(MEASURED) -m pytest $(ARGS)
