@@ -237,6 +237,7 @@ def interrupt(event, arguments):
         sys.argv[1] = ""
         signal.raise_signal(signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
 sys.addaudithook(interrupt)
 sys.path.insert(0, sys.argv[3])
 from core.commands.cleanup import main
