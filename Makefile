@@ -37,7 +37,8 @@ DECIDERS := \
 # The tests that take every branch of them. Only these are measured: it doubles what a test costs. Two try thousands of
 # chance cases, and no branch is theirs alone.
 BY_CHANCE := tests/deciders/test_plan_properties.py tests/deciders/test_salvage_damage.py
-JUDGES := $(filter-out $(BY_CHANCE),$(wildcard tests/deciders/test_*.py)) tests/client/deciders tests/monitoring/test_doctor_judges.py tests/settings \
+JUDGES := $(filter-out $(BY_CHANCE),$(wildcard tests/deciders/test_*.py)) tests/client/deciders \
+	tests/monitoring/test_doctor_judges.py tests/settings \
 	tests/fleet/test_judge.py tests/fleet/test_roster.py tests/fleet/test_handlers.py tests/state/test_status_document.py \
 	tests/gpt/budget/test_decide.py tests/gpt/budget/test_ledgers.py tests/gpt/gate/test_formula.py \
 	tests/gpt/gate/test_gate.py tests/gpt/gate/test_queue.py tests/gpt/test_answers.py tests/gpt/test_breaker.py \
