@@ -47,7 +47,8 @@ def link_to(redis_url: str | None) -> RedisLink | None:
         return link
     except ValueError:  # whose words may repeat a password
         pass
-    raise GptSettingsError("redis_url is no address of Redis", hint="redis://HOST:6379/0")
+    hint = "redis://HOST:6379/0; ?socket_timeout= is above 0 and at most 10"
+    raise GptSettingsError("redis_url is no address of Redis", hint=hint)
 
 
 def parts_of(

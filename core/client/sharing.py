@@ -22,7 +22,10 @@ def open_link(redis: RedisSettings) -> RedisLink:
     try:
         return RedisLink(redis.url)
     except ValueError as error:  # its words may hold the password
-        hint = "such as redis://:PASSWORD@HOST:6379/0, with what is special in the password as %40"
+        hint = (
+            "such as redis://:PASSWORD@HOST:6379/0, with what is special in the password as %40;"
+            " ?socket_timeout= is above 0 and at most 10"
+        )
         raise ConfigError("the address of Redis cannot be read", hint=hint) from error
 
 

@@ -76,7 +76,10 @@ def open_shared(url: str) -> SharedStatuses:
     except ImportError:
         raise ConfigError("the package redis is not installed here", hint="make run builds an environment") from None
     except ValueError:
-        hint = "GAVAT_REDIS_URL is like redis://HOST:6379/0; special characters of a password are written as %XX"
+        hint = (
+            "GAVAT_REDIS_URL is like redis://HOST:6379/0; special characters of a password are written as %XX;"
+            " ?socket_timeout= is above 0 and at most 10"
+        )
         raise ConfigError("the address of Redis cannot be read", hint=hint) from None
 
 
